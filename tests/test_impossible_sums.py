@@ -91,17 +91,17 @@ def test_save_impossible_moments_raises(tmp_path):
     path = tmp_path / "x.json"
     moments = pickle.loads(pickle.dumps(impossible()))
     for write in (lambda: moments.save(path), moments.to_bytes):
-        with pytest.raises(DataError, match=r"some data can have them.*column 'b'.*fit the data"):
+        with pytest.raises(DataError, match=r"only if they are possible.*column 'b'.*Fit the data"):
             write()
     assert not path.exists()
-    with pytest.raises(DataError, match="column 1 no data"):
+    with pytest.raises(DataError, match="impossible sums of column 1"):
         impossible(None).to_bytes()
 
 
 def test_save_impossible_groups_raises():
     moments = evenly.fit(np.ones((4, 2)), by=np.array([1, 1, 2, 2]))
     moments._state.set_column(3, (2, 0), (-1, 0), (2, 0), (2, 0), 1.0, 1.0)
-    with pytest.raises(DataError, match="sums of column 1 no data can have"):
+    with pytest.raises(DataError, match="impossible sums of column 1"):
         moments.to_bytes()
 
 
@@ -111,7 +111,7 @@ def test_save_negative_count_raises():
     packed[4] = 5
     state = _core.State.unpack(bytes(packed))
     assert state.counts() == [(-3, 0)]
-    with pytest.raises(DataError, match="no data can have"):
+    with pytest.raises(DataError, match="impossible sums"):
         Moments(state, None, ("float64",), (), 2).to_bytes()
 
 

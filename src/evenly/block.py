@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
+from evenly.typing import AnyArray
 
 
 class WideIntegers(NamedTuple):
@@ -46,10 +47,10 @@ class Column:
     dtype
         The unit of integers that are times, such as ``"timestamp[us]"``.
     wide
-        The integers that the values, which are float64, round; None if there are none.
+        The integers that float64 values were rounded from; None if no integer was rounded.
     """
 
-    values: npt.NDArray[Any]
+    values: AnyArray
     validity: npt.NDArray[np.uint8] | None = None
     bit_offset: int = 0
     dtype: str = ""

@@ -42,7 +42,7 @@ def check_page(output: str | None, others: Sequence[str]) -> None:
 def _check_content(
     output: str | None, others: Sequence[str], start: bytes, kind: str, content: str
 ) -> None:
-    """Check that the output is none of the others, and is new, empty or of the same kind.
+    """Check that the output differs from the other files, and is new, empty or of the same kind.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from numbers import Rational
 from typing import TypeAlias
 
 from evenly.errors import DataError
+from evenly.typing import Real
 
 Dyadic: TypeAlias = tuple[int, int]
 
@@ -184,7 +185,7 @@ def _integer_sqrt(p: int, q: int, shift: int) -> tuple[int, bool]:
     return r, remainder == 0 and r * r == quotient
 
 
-def as_correction(correction: int | float | Fraction) -> Fraction:
+def as_correction(correction: Real) -> Fraction:
     """Validate the correction and return it as a Fraction.
 
     Raises
@@ -210,7 +211,7 @@ def as_correction(correction: int | float | Fraction) -> Fraction:
 _NO_TOLERANCE = Fraction(0)
 
 
-def as_tolerance(tolerance: int | float | Fraction) -> Fraction:
+def as_tolerance(tolerance: Real) -> Fraction:
     """Validate the tolerance of constant columns and return it as a Fraction.
 
     Raises

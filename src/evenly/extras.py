@@ -1,12 +1,12 @@
 """Import optional packages, with an error message that says how to install them."""
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from evenly.errors import MissingExtraError
 
 
-def require(module: str, *, extra: str, feature: str) -> Any:
+def require(module: str, *, extra: str, feature: str) -> ModuleType:
     """Import an optional package and return it.
 
     Parameters

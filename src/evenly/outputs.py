@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
@@ -16,6 +16,10 @@ from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
 from evenly.system.atomic import atomic_file, temporary_copy
 from evenly.typing import Path, StorageOptions
+
+if TYPE_CHECKING:
+    import fsspec
+
 
 _READ_ONLY = ("http://", "https://", "data:")
 
@@ -70,7 +74,7 @@ def open_standard_output() -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
 
 
-def _upload(temporary: str, filesystem: Any, inner: str) -> None:
+def _upload(temporary: str, filesystem: "fsspec.AbstractFileSystem", inner: str) -> None:
     """Upload a file; object stores show it when it is complete."""
     filesystem.put_file(temporary, inner)
     filesystem.invalidate_cache(filesystem._parent(inner))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from evenly.errors import ColumnError, DataError, SourceError, format_names
 from evenly.moments import Moments, MomentsByKey
 from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY
-from evenly.typing import Path
+from evenly.typing import JsonObject, Path
 from evenly.unit_scale import unit_scale
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ class FeatureStats:
     count
         The number of rows.
     quantiles
-        ``"q01"`` to ``"q99"``, as far as the file has them.
+        Those of ``"q01"`` to ``"q99"`` that the file has.
     """
 
     mean: Floats
@@ -49,7 +49,7 @@ class FeatureStats:
 
 def lerobot_stats(
     moments: MomentsByKey, *, images: Collection[str] | None = None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, JsonObject]:
     """Return the content of LeRobot's ``meta/stats.json``, for data sets of versions 2.1 and 3.0.
 
     Each feature has ``min``, ``max``, ``mean``, ``std`` and ``count``, and with a distribution
@@ -91,7 +91,7 @@ def lerobot_stats(
             f"images= must be keys of the moments. Received: {format_names(unknown)}; the keys are "
             f"{format_names(moments)}."
         )
-    result: dict[str, dict[str, Any]] = {}
+    result: dict[str, JsonObject] = {}
     for key, path in moments.paths.items():
         name = ".".join(map(str, path)).replace("/", ".") or key
         if name in result:
@@ -104,7 +104,7 @@ def lerobot_stats(
     return result
 
 
-def openpi_norm_stats(moments: MomentsByKey) -> dict[str, dict[str, dict[str, Any]]]:
+def openpi_norm_stats(moments: MomentsByKey) -> dict[str, dict[str, JsonObject]]:
     """Return the content of openpi's ``norm_stats.json``: ``mean``, ``std``, ``q01`` and ``q99``.
 
     The names are the keys of the moments: openpi's are ``"state"`` and ``"actions"``. Without a
@@ -158,13 +158,13 @@ def read_stats(source: Path | Mapping[str, Any]) -> dict[str, FeatureStats]:
     return {str(name): _read_feature(str(name), feature) for name, feature in features.items()}
 
 
-def _feature(key: str, moments: Moments, is_image: bool) -> dict[str, Any]:
+def _feature(key: str, moments: Moments, is_image: bool) -> JsonObject:
     """Return the entries of a feature in LeRobot's layout."""
     stats = _statistics(key, moments)
     if is_image:
         stats = _on_unit_scale(moments, stats)
         stats = {name: values.reshape(-1, 1, 1) for name, values in stats.items()}
-    entries: dict[str, Any] = {name: values.tolist() for name, values in stats.items()}
+    entries: JsonObject = {name: values.tolist() for name, values in stats.items()}
     entries["count"] = [moments.rows]
     order = ("min", "max", "mean", "std", "count", *QUANTILES)
     return {name: entries[name] for name in order if name in entries}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from fractions import Fraction
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
@@ -28,6 +29,17 @@ ImageMode: TypeAlias = Literal["RGB", "L", "native"]
 Broken: TypeAlias = Literal["skip", "error"]
 """How to handle images that cannot be read."""
 
+Real: TypeAlias = int | float | Fraction
+"""A real number. A ``fractions.Fraction`` is used without rounding."""
+NonFinite: TypeAlias = Literal["propagate", "skip"]
+"""Whether a batch with NaN or infinities updates the running statistics."""
+SingleValue: TypeAlias = Literal["error", "running"]
+"""How to normalize a single value per channel in training."""
+StatsUpdate: TypeAlias = Literal["forward", "batch", "step"]
+"""When to update the running statistics."""
+Package: TypeAlias = Literal["evenly", "torch"]
+"""The package whose classes the layers of a converted model have."""
+
 ColumnName: TypeAlias = str | int | tuple[object, ...]
 """The name of a column, a label of pandas, or a position in an array."""
 FeatureAxis: TypeAlias = int | str | None
@@ -37,6 +49,8 @@ Columns: TypeAlias = ColumnName | Iterable[ColumnName]
 GroupBy: TypeAlias = str | int | Sized
 """The names of key columns, the part of a batch that has the keys, or one key per row."""
 Path: TypeAlias = str | os.PathLike[str]
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object; its values are checked where they are read."""
 StorageOptions: TypeAlias = Mapping[str, object]
 """Options of the file system of a URL, as fsspec takes them."""
 
@@ -74,6 +88,19 @@ class CsvOptions(TypedDict, total=False):
     header: bool | int | Sequence[str]
 
 
+class BatchNormOptions(TypedDict, total=False):
+    """Options of `evenly.torch.BatchNorm1d` that PyTorch's layers do not have."""
+
+    virtual_batch_size: int | None
+    non_finite: NonFinite
+    single: SingleValue
+    update: StatsUpdate
+    exact: bool
+
+
+AnyArray: TypeAlias = npt.NDArray[Any]
+"""An array of any dtype."""
+AnyDtype: TypeAlias = np.dtype[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
@@ -121,7 +148,7 @@ class KeyScaleKeywords(TypedDict, total=False):
     missing: Missing
     constant: Constant
     tolerance: float
-    correction: Any  # int, float or Fraction
+    correction: Real
     method: NormalizeMethod
     range: tuple[float, float] | None
     q: tuple[float, float] | None
@@ -140,7 +167,7 @@ class KeyUnscaleKeywords(TypedDict, total=False):
     dtype: object
     constant: Constant
     tolerance: float
-    correction: Any  # int, float or Fraction
+    correction: Real
     method: NormalizeMethod
     range: tuple[float, float] | None
     q: tuple[float, float] | None

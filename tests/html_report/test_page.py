@@ -27,7 +27,6 @@ HOSTILE = [
     "\udc80",
     "]]>",
 ]
-VOID = {"meta", "path", "input", "img", "br"}
 
 
 @pytest.fixture

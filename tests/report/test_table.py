@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evenly import Moments
-from evenly.moments.text_table import format_skipped, number
+from evenly.moments.text_table import format_number, format_skipped
 from evenly.report.table import HEAD, TAIL, remarks, table
 
 
@@ -112,7 +112,7 @@ def test_wide_letters_take_two_cells():
     ],
 )
 def test_number_format(value, text):
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_columns_that_are_left_out_have_a_row_with_the_reason():

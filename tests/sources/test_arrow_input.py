@@ -225,7 +225,7 @@ def test_only_arrow_input_imports_arrow_arrays():
     modules = [
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")
-        if re.search(r"nanoarrow(\.c_array| import .*c_array)", path.read_text(encoding="utf-8"))
+        if re.search(r"nanoarrow(\.c_array\(| import .*c_array)", path.read_text(encoding="utf-8"))
     ]
     assert sorted(modules) == ["arrow_input.py", "images/pixels.py"]
 

@@ -7,8 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 import polars as pl
 import torch
+from torch import nn
 
 import evenly
+from evenly.torch import BatchNorm1d, ConversionReport, Normalize, convert
 from evenly.typing import FloatArray
 
 array = np.zeros((3, 2), np.float32)
@@ -47,6 +49,14 @@ def scale_other_containers(tensor: torch.Tensor, frame: pd.DataFrame, lazy: pl.L
     assert_type(moments.normalize(lazy), pl.LazyFrame)
 
 
+def build_layers(model: nn.Module) -> None:
+    """Options of layers are checked, and the result depends on them."""
+    assert_type(convert(model, non_finite="skip"), nn.Module)
+    assert_type(convert(model, report=True), tuple[nn.Module, ConversionReport])
+    assert_type(Normalize.fit("x.parquet", exclude="y"), Normalize)
+    assert_type(Normalize.from_moments(moments, scale="0..1").freeze(), Normalize)
+
+
 def wrong(tensor: Any, zeros: torch.Tensor) -> None:
     """Each of these lines must be an error."""
     evenly.fit(array, infinite="ignore")  # error
@@ -57,6 +67,11 @@ def wrong(tensor: Any, zeros: torch.Tensor) -> None:
     groups.normalize(array, unknown="skip")  # error
     moments.update(array, infinite="keep")  # error
     moments + groups  # error
+    convert(nn.Linear(1, 1), to="keras")  # error
+    convert(nn.Linear(1, 1), single="skip")  # error
+    BatchNorm1d(3, update="never")  # error
+    Normalize(3, unfitted="skip")  # error
+    Normalize.fit(array, progress=True)  # error
     assert_type(moments.normalize(zeros), FloatArray)  # error
 
 

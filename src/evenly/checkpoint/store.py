@@ -13,7 +13,7 @@ from evenly.sources import FitOptions
 from evenly.sources.selection import Field
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
-from evenly.typing import FeatureAxis
+from evenly.typing import FeatureAxis, JsonObject
 
 _ALLOWED_CHANGES = {"infinite": ("error", "missing"), "broken": ("error", "skip")}
 """Options that may change, from the first value to the second: as long as infinities or broken
@@ -75,7 +75,7 @@ class CheckpointStore:
             raise errors.contradictory_bins_error(self.path, moments.distribution, bins)
         return moments, manifest
 
-    def _check_options(self, then: dict[str, Any]) -> None:
+    def _check_options(self, then: JsonObject) -> None:
         """Check that the rows read with earlier options equal those of the current options.
 
         Raises
@@ -136,11 +136,11 @@ class CheckpointStore:
         self._lock.release()
 
 
-def _source_type(options: dict[str, Any]) -> str:
+def _source_type(options: JsonObject) -> str:
     return "tables or arrays" if options["mode"] is None else "images"
 
 
-def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
+def fingerprint_options(options: FitOptions, *, images: bool) -> JsonObject:
     """Return the options that affect the result of a fit, as JSON values."""
     selection, select, by = options.selection, options.select, options.by
     csv = options.csv_format.to_json()
@@ -160,7 +160,7 @@ def fingerprint_options(options: FitOptions, *, images: bool) -> dict[str, Any]:
 
 
 def _json_axis(axis: FeatureAxis) -> int | str:
-    """Return the axis as it is stored; the last one stands for None, which only it can mean."""
+    """Return the axis as it is stored; None is stored as the last one, its only meaning."""
     return -1 if axis is None else axis if isinstance(axis, str) else int(axis)
 
 

@@ -1,4 +1,4 @@
-"""The bins of a column: values whose float64 bits agree but for the lowest ones."""
+"""The bins of a column: values with the same float64 bits, except for the lowest ones."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -33,7 +33,7 @@ _LOWEST, _HIGHEST = ordered_bits([np.finfo(np.float64).min, np.finfo(np.float64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bins:
-    """The counts of the values of a column, in ascending bins without gaps of their own.
+    """The counts of the values of a column, in ascending bins.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ class Ranked(NamedTuple):
 
 
 class OrderStatistics:
-    """The values of a column in ascending order, as far as its bins tell.
+    """The values of a column in ascending order, with the precision of its bins.
 
     Parameters
     ----------
@@ -68,18 +68,25 @@ class OrderStatistics:
 def quantiles(values: OrderStatistics, q: Floats, method: str) -> Ranked:
     """Return the quantiles of a column; NaN if it has no values.
 
-    ``method`` is one of NumPy's: which values are used when none has exactly that rank. Those
-    between two values are rounded once.
+    Parameters
+    ----------
+    values
+        The values of the column.
+    q
+        Numbers from 0 to 1.
+    method
+        How to choose between the two nearest values, as in `numpy.quantile`. The result is
+        rounded once.
     """
     if not values.count:
         nothing = np.full(q.shape, np.nan)
         return Ranked(nothing, nothing, nothing)
-    place = q * (values.count - 1)
-    below = np.clip(np.floor(place), 0, values.count - 1).astype(np.int64)
+    rank = q * (values.count - 1)
+    below = np.clip(np.floor(rank), 0, values.count - 1).astype(np.int64)
     above = np.minimum(below + 1, values.count - 1)
     if method == "nearest":
-        return values.at(np.where(np.rint(place) > below, above, below))
-    rest = place - below
+        return values.at(np.where(np.rint(rank) > below, above, below))
+    rest = rank - below
     if method == "lower":
         return values.at(below)
     if method == "higher":

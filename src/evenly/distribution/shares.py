@@ -1,4 +1,4 @@
-"""How many values of a column are below others, and histograms with given edges."""
+"""Cumulative counts of a column, shares of its values, and histograms with given edges."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from evenly.errors import DataError
 
 
 class Histogram(NamedTuple):
-    """A histogram, in the form that NumPy and Matplotlib have for it.
+    """A histogram, in the form of `numpy.histogram`.
 
     Attributes
     ----------

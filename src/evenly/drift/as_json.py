@@ -1,7 +1,7 @@
 """A comparison as a JSON-compatible dict, printed by ``evenly diff --json``."""
 
 import math
-from typing import Any
+from fractions import Fraction
 
 from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
@@ -10,7 +10,7 @@ from evenly.drift.shape import Shape
 from evenly.drift.text import Compared
 
 
-def comparison_to_dict(comparison: Compared) -> dict[str, Any]:
+def comparison_to_dict(comparison: Compared) -> dict[str, object]:
     """Return a comparison as JSON-compatible values, with all digits.
 
     Infinite and undefined values become None.
@@ -25,7 +25,7 @@ def comparison_to_dict(comparison: Compared) -> dict[str, Any]:
     }
 
 
-def _column(column: ColumnDrift) -> dict[str, Any]:
+def _column(column: ColumnDrift) -> dict[str, object]:
     group = {} if column.group is None else {"group": column.group}
     return {
         **group,
@@ -43,7 +43,7 @@ def _column(column: ColumnDrift) -> dict[str, Any]:
     }
 
 
-def _shape(shape: Shape | None) -> dict[str, Any]:
+def _shape(shape: Shape | None) -> dict[str, object]:
     if shape is None:
         return {"ks": None, "wasserstein": None, "psi": None}
     bounds = dict(zip(("sample_low", "sample_high"), shape.ks_bounds, strict=True))
@@ -54,7 +54,7 @@ def _shape(shape: Shape | None) -> dict[str, Any]:
     }
 
 
-def _facts(facts: ColumnFacts | None) -> dict[str, Any] | None:
+def _facts(facts: ColumnFacts | None) -> dict[str, object] | None:
     if facts is None:
         return None
     return {
@@ -69,7 +69,7 @@ def _facts(facts: ColumnFacts | None) -> dict[str, Any] | None:
     }
 
 
-def _number(value: Any) -> int | float:
+def _number(value: Fraction) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 

@@ -1,4 +1,4 @@
-"""How much earlier data sets differ from each other, as the baseline of a comparison."""
+"""The baseline of a comparison: how much earlier data sets differ from each other."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from evenly.moments import GroupedMoments, Moments, merge
 
 SPREADS = 3
 """The limit is the mean of the distances plus this many standard deviations of them."""
-LEAST = 3
-"""The standard deviation of fewer distances says nothing."""
+MIN_DATA_SETS = 3
+"""Minimum number of data sets: a standard deviation of fewer distances is not meaningful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Baseline:
 
 def _typical(values: Sequence[float]) -> float:
     """Return the mean plus three standard deviations."""
-    if len(values) < LEAST:
+    if len(values) < MIN_DATA_SETS:
         return 0.0
     if not all(map(math.isfinite, values)):
         return math.inf
@@ -55,10 +55,11 @@ def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | Groupe
     ColumnError
         When their columns differ.
     """
-    if len(days) < LEAST:
+    if len(days) < MIN_DATA_SETS:
         raise DataError(
-            f"A baseline needs at least {LEAST} data sets before the one that is compared with "
-            f"them. Received: {len(days)}. Add more days; or merge them, to compare two data sets."
+            f"A baseline needs at least {MIN_DATA_SETS} data sets before the one that is compared "
+            f"with them. Received: {len(days)}. Add more days; or merge them, to compare two data "
+            "sets."
         )
     return merge(days)
 
@@ -66,7 +67,7 @@ def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | Groupe
 def measure_baseline(
     days: Sequence[Moments] | Sequence[GroupedMoments], total: Moments | GroupedMoments
 ) -> Baseline:
-    """Return how far each data set is from all others together.
+    """Compute the distances of each data set from all others together.
 
     The others are the total minus the data set, which is exact.
     """

@@ -11,7 +11,7 @@ from evenly.drift.shape import Shape, shape_distance
 
 Change = Literal["", "appeared", "vanished", "incomparable"]
 MEASURES = ("mean", "std", "missing", "distribution")
-"""What is compared with the limit. The last needs distributions."""
+"""The measures that are compared with the limit. The last needs distributions."""
 _TIMES = ("timestamp", "date", "time", "duration")
 
 
@@ -75,7 +75,7 @@ class ColumnDrift:
 
 
 class Distance(NamedTuple):
-    """How far a measure is from "the same": the estimate, and the bound nearest to it."""
+    """The distance of a measure from that of equal data: an estimate, and its lower bound."""
 
     value: float
     nearest: float
@@ -114,7 +114,7 @@ def _comparable(a: str, b: str) -> bool:
 
 
 def distances(column: ColumnDrift) -> dict[str, Distance]:
-    """Return how far each measure is from "the same"; 0 is the same.
+    """Return the distance of each measure from that of equal data; 0 if they are equal.
 
     The mean is measured in standard deviations, the standard deviation as the factor by which it
     grew or shrank, less 1, and missing values as a share. The distribution is the larger of the
@@ -155,7 +155,7 @@ def _of_shape(shape: Shape | None) -> Distance | None:
 
 
 def over_limits(column: ColumnDrift, limits: Mapping[str, float]) -> tuple[str, ...]:
-    """Return what is over the limit: measures whose nearest bound is, or a change of the column."""
+    """Return the measures whose nearest bound is over the limit, or the change of the column."""
     if column.change:
         return (column.change,)
     found = distances(column)

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
@@ -49,20 +48,20 @@ class Comparison(TableRepr):
         """The columns that are over the limit."""
         return tuple(column for column in self.columns if column.over)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return all numbers as JSON-compatible values, as ``evenly diff --json`` prints them."""
         return comparison_to_dict(self)
 
     def to_html(self, sources: Sequence[str] = ()) -> str:
         """Return the comparison as a web page, as ``evenly diff --report`` writes it.
 
-        The page is complete and loads no other file. With distributions it shows the histograms
-        of both data sets.
+        The page is self-contained: it loads no other file. With distributions it shows the
+        histograms of both data sets.
 
         Parameters
         ----------
         sources
-            The names of the data sets, in order, to be shown.
+            The names of the data sets that the page shows, in order.
         """
         return comparison_page(self, sources)
 
@@ -70,7 +69,7 @@ class Comparison(TableRepr):
         return comparison_table(self)
 
     def __getitem__(self, name: str | int | tuple[str, str | int]) -> ColumnDrift:
-        """Return the column of a name; with groups, of the text of the key and a name."""
+        """Return the column with this name; with groups, ``comparison[key, name]``."""
         group, own = name if isinstance(name, tuple) else (None, name)
         for column in self.columns:
             if (column.group, column.name) == (group, own):
@@ -114,7 +113,12 @@ def compare(
         spread, or 10 percentage points of missing values.
     confidence
         The probability that all intervals contain the true values, for all columns and measures
-        together (Bonferroni). The rows are taken to be independent.
+        together (Bonferroni). The rows are assumed to be independent.
+
+    Returns
+    -------
+    Comparison
+        The measures of each column with their intervals, sorted by how much the columns differ.
 
     Raises
     ------
@@ -126,13 +130,13 @@ def compare(
     UnsupportedTypeError
         For anything but moments and paths.
     SourceError, StatisticsFileError
-        As `evenly.load`.
+        When a statistics file cannot be read, as in `evenly.load`.
 
     Notes
     -----
     A column or group that only one data set has, and a time column in another unit, is over any
-    limit. A change between dtypes of numbers is shown, and is not. Distances from a constant
-    column are infinite if they are certain.
+    limit. A change between numeric dtypes is only shown. The distance from a column
+    that was constant is infinite, and over the limit only if its interval excludes equality.
 
     Examples
     --------
@@ -146,12 +150,12 @@ def compare(
     [(1, ('mean',))]
     """
     check_options(limit, confidence)
-    days, serve = _several(before), _loaded(after)
+    days, serve = _several(before), _as_moments(after)
     for day in days or ():
         _check_alike(day, serve)
     with _core.ExactMode():
         if days is None:
-            train, baseline = _loaded(before), None
+            train, baseline = _as_moments(before), None
             _check_alike(train, serve)
         else:
             train = pool(days)  # type: ignore[arg-type]
@@ -190,11 +194,11 @@ def _several(before: object) -> list[AnyMoments] | None:
     if isinstance(before, Moments | GroupedMoments | str | os.PathLike):
         return None
     if isinstance(before, Sequence):
-        return [_loaded(part) for part in before]
+        return [_as_moments(part) for part in before]
     raise _type_error(before)
 
 
-def _loaded(part: object) -> AnyMoments:
+def _as_moments(part: object) -> AnyMoments:
     """Return moments unchanged; load those of a path."""
     if isinstance(part, str | os.PathLike):
         part = load(part)

@@ -1,4 +1,4 @@
-"""What a comparison needs to know of each column of a data set."""
+"""The exact statistics of the columns of a data set, for comparisons."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from evenly import exact_stats
 from evenly.distribution import Bins
 from evenly.group_keys import format_key
 from evenly.moments import GroupedMoments, Moments
-from evenly.moments.pictures import sample_of
+from evenly.moments.histograms import summarize_bins
 from evenly.statistics_file.column import ColumnRecord
 
 Label = tuple[str | None, str | int]
@@ -26,7 +26,7 @@ class ColumnFacts:
     count, missing
         The number of values and of missing ones.
     mean, variance
-        None without values. The variance is that of the data as given.
+        None without values. The variance is the biased one.
     min, max
         None without values.
     bins
@@ -62,7 +62,7 @@ class ColumnFacts:
         """The first and the third quartile, None without a distribution or without values."""
         if self.bins is None or self.min is None or self.max is None:
             return None
-        _, first, _, third, _ = sample_of(self.bins, self.min, self.max).quantiles
+        _, first, _, third, _ = summarize_bins(self.bins, self.min, self.max).quantiles
         return first, third
 
 
@@ -95,7 +95,7 @@ def _facts(record: ColumnRecord, bins: Bins | None) -> ColumnFacts:
 
 
 def to_float(value: Fraction) -> float:
-    """Return the float64 nearest to a fraction, which is infinite beyond its range."""
+    """Return the float64 nearest to a fraction; an infinity if it is out of range."""
     return exact_stats.divide_rounded(value.numerator, value.denominator)
 
 
@@ -104,8 +104,8 @@ def sqrt(value: Fraction) -> float:
     return exact_stats.sqrt_rounded(value.numerator, value.denominator, 0)
 
 
-def together(a: ColumnFacts, b: ColumnFacts) -> ColumnFacts:
-    """Return the count, mean, variance and extremes of both columns together."""
+def pool(a: ColumnFacts, b: ColumnFacts) -> ColumnFacts:
+    """Return the count, mean, variance and extremes of the values of both columns."""
     count = a.count + b.count
     sides = [side for side in (a, b) if side.mean is not None and side.variance is not None]
     mean = sum((side.count * (side.mean or 0) for side in sides), Fraction(0)) / count

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evenly import exact_stats
-from evenly.drift.facts import ColumnFacts, sqrt, to_float, together
+from evenly.drift.facts import ColumnFacts, pool, sqrt, to_float
 from evenly.drift.student import normal_quantile, two_sided_quantile
 
 
@@ -28,11 +28,11 @@ def mean_shift(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
         shift = (mean_b - mean_a) / std_a,    half width = t sqrt(1 / (n_a - 1) + r**2 / (n_b - 1))
 
     with ``r = std_b / std_a`` and Student's t for the degrees of freedom of Welch and
-    Satterthwaite. The shift is the float64 nearest to that of the exact moments. If `a` is
-    constant, it is infinite, or 0 for equal means.
+    Satterthwaite (Welch, *Biometrika* 34, 1947). The shift is the float64 nearest to that of the
+    exact moments. If `a` is constant, it is infinite, or 0 for equal means.
 
-    A sample whose values are all equal says nothing about its spread: the variance of both
-    samples together stands for it. So a rare event that only one sample has is not a shift.
+    For a sample whose values are all equal, the pooled variance of both samples is used instead
+    of 0. So a rare event that occurs in one sample only is not a shift.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def mean_shift(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
     if a.mean is None or b.mean is None or a.variance is None or b.variance is None:
         return None
     difference = b.mean - a.mean
-    unit = together(a, b).variance or Fraction(1)  # a variance may be beyond the range of float64
+    unit = pool(a, b).variance or Fraction(1)  # a variance may be beyond the range of float64
     width = _welch_width(_with_spread(a, b), unit, error)
     distance = _times_root(difference, 1 / unit)
     if not a.variance:
@@ -71,10 +71,10 @@ def _welch_width(sides: list[ColumnFacts], unit: Fraction, error: float) -> floa
 
 
 def _with_spread(a: ColumnFacts, b: ColumnFacts) -> list[ColumnFacts]:
-    """Return the samples; one whose values are all equal has those of both, at its own count."""
+    """Return the samples; one whose values are all equal gets the pooled variance."""
     if a.variance and b.variance:
         return [a, b]
-    both = together(a, b)
+    both = pool(a, b)
     return [side if side.variance else replace(both, count=side.count) for side in (a, b)]
 
 
@@ -99,8 +99,9 @@ def _welch_freedom(squares: list[float], sides: list[ColumnFacts]) -> float:
 
 
 def std_ratio(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
-    """Return ``std_b / std_a`` with Fieller's interval, which does not assume a normal law.
+    """Return ``std_b / std_a`` with Fieller's interval, for values of any distribution.
 
+    The interval of a ratio is that of Fieller (*J. R. Stat. Soc. B* 16, 1954).
     The standard error of a variance is ``variance * sqrt((kurtosis - 1) / n + 2 / (n (n - 1)))``.
     The kurtosis is computed from the distribution; without one it is at most ``m**2``, if no value
     is further than ``m`` standard deviations from the mean. So the interval of a heavy-tailed
@@ -160,7 +161,7 @@ def _relative_error(side: ColumnFacts) -> float:
 
 
 def kurtosis_bound(side: ColumnFacts) -> float:
-    """Return a number that the kurtosis of the sample is at most; 1 for a constant column."""
+    """Return an upper bound of the kurtosis of the sample; 1 for a constant column."""
     if not side.variance or side.mean is None or side.min is None or side.max is None:
         return 1.0
     farthest = max(Fraction(side.max) - side.mean, side.mean - Fraction(side.min))
@@ -180,9 +181,10 @@ def kurtosis_bound(side: ColumnFacts) -> float:
 
 
 def missing_difference(a: ColumnFacts, b: ColumnFacts, error: float) -> Interval | None:
-    """Return how much larger the share of missing values is in `b`, with Newcombe's interval.
+    """Return the share of missing values in `b` minus that in `a`, with Newcombe's interval.
 
-    Newcombe (1998) combines Wilson's intervals of both shares, which are right for shares of 0.
+    Newcombe (*Statistics in Medicine* 17, 1998, method 10) combines Wilson's intervals of both
+    shares, which are valid for shares of 0.
     """
     if not a.rows or not b.rows:
         return None

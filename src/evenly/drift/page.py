@@ -8,22 +8,22 @@ from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
 from evenly.drift.text import (
     Compared,
+    format_short,
     mean_text,
     missing_text,
     rank_text,
     remarks,
-    short,
     title,
     verdict,
 )
 from evenly.html_report.histogram import overlay
 from evenly.html_report.page import page
 from evenly.html_report.table import Heading, remark_list, render, text
-from evenly.moments.pictures import Sample, histograms, sample_of
+from evenly.moments.histograms import Sample, histograms, summarize_bins
 
 _WIDTH, _HEIGHT, _MIDDLE = 120, 16, 8
 _SHOWN_LIMITS = 5.0
-"""Half the width of the picture of an interval, in limits."""
+"""Half the width of the drawing of an interval, in limits."""
 
 
 def comparison_page(comparison: Compared, sources: Sequence[str]) -> str:
@@ -48,14 +48,14 @@ def comparison_page(comparison: Compared, sources: Sequence[str]) -> str:
     legend = "Filled: before. Line: after." if shapes else ""
     about = "".join(
         f"<p class=lead>{text(line)}</p>"
-        for line in (" → ".join(_named(sources)), title(comparison), verdict(comparison))
+        for line in (" → ".join(_abbreviate(sources)), title(comparison), verdict(comparison))
         if line
     )
     body = f"<section>{about}{render(headings, rows, 'Comparison', legend)}</section>"
     return page("Comparison", body)
 
 
-def _named(sources: Sequence[str]) -> list[str]:
+def _abbreviate(sources: Sequence[str]) -> list[str]:
     """Return at most the first and the last of the earlier sources, and the later one."""
     *before, after = sources or ("",)
     if len(before) > 2:
@@ -88,14 +88,14 @@ def _shape_cells(column: ColumnDrift) -> list[str]:
     shape = column.shape
     if shape is None:
         return ["", "", ""]
-    return [_cell(shape.ks), _cell(shape.wasserstein), text(short(shape.psi))]
+    return [_cell(shape.ks), _cell(shape.wasserstein), text(format_short(shape.psi))]
 
 
 def _cell(interval: Interval | None, *, signed: bool = False) -> str:
     """Return an estimate, with its interval in small letters."""
     if interval is None:
         return ""
-    value, low, high = (short(number, signed=signed) for number in interval)
+    value, low, high = (format_short(number, signed=signed) for number in interval)
     return value if low == high == value else f"{value} <small>{low} to {high}</small>"
 
 
@@ -105,8 +105,8 @@ def _interval_svg(column: ColumnDrift) -> str:
     if shift is None or not math.isfinite(limit):
         return ""
     half = _SHOWN_LIMITS * limit or 1.0
-    low, value, high = (_place(x, half) for x in (shift.low, shift.value, shift.high))
-    ends = "".join(f"M{_place(x, half)} 3v10" for x in {-limit, limit})
+    low, value, high = (_x_position(x, half) for x in (shift.low, shift.value, shift.high))
+    ends = "".join(f"M{_x_position(x, half)} 3v10" for x in {-limit, limit})
     axis = f"M0 {_MIDDLE}H{_WIDTH}M{_WIDTH // 2} 0v{_HEIGHT}{ends}"
     bar = f"M{low} {_MIDDLE}H{max(high, low + 1)}M{value} 4v8"
     over = " over" * ("mean" in column.over)
@@ -116,8 +116,8 @@ def _interval_svg(column: ColumnDrift) -> str:
     )
 
 
-def _place(value: float, half: float) -> int:
-    """Return the place of a shift between ``-half`` and ``half``; others are at the ends."""
+def _x_position(value: float, half: float) -> int:
+    """Return the x coordinate of a shift; shifts beyond ``-half`` and ``half`` are at the ends."""
     share = min(max((value / half + 1) / 2, 0.0), 1.0) if value == value else 0.5
     return round(share * _WIDTH)
 
@@ -139,4 +139,4 @@ def _sample(side: ColumnFacts) -> Sample:
     assert side.bins is not None
     assert side.min is not None
     assert side.max is not None
-    return sample_of(side.bins, side.min, side.max)
+    return summarize_bins(side.bins, side.min, side.max)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ _PSI_BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How far two distributions differ.
+    """The distances of two distributions.
 
     Attributes
     ----------
@@ -27,8 +26,8 @@ class Shape:
     ks_bounds
         The interval that certainly contains the distance between the samples.
     wasserstein
-        The Wasserstein-1 distance in standard deviations of the first: by how much the values
-        must move on average.
+        The Wasserstein-1 distance in standard deviations of the first: the mean distance by
+        which values must be moved to turn one distribution into the other.
     psi
         The population stability index over the deciles of the first.
     """
@@ -50,11 +49,11 @@ class _Common:
 
 
 def shape_distance(a: ColumnFacts, b: ColumnFacts, error: float) -> Shape | None:
-    """Return how far two distributions differ; None if one has no bins.
+    """Compute the distances of two distributions; None if one has no bins.
 
-    Both intervals follow from the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart (1990):
-    each distribution function is known to ``sqrt(log(4 / error) / (2 n))`` everywhere at once, for
-    any law, however heavy its tails.
+    Both intervals follow from the inequality of Dvoretzky, Kiefer and Wolfowitz with the constant
+    of Massart (*Annals of Probability* 18, 1990): for any distribution, the empirical distribution
+    function is uniformly within ``sqrt(log(4 / error) / (2 n))`` of the true one.
     """
     if a.bins is None or b.bins is None or not (len(a.bins.keys) and len(b.bins.keys)):
         return None
@@ -103,8 +102,8 @@ def _ks_bounds(common: _Common) -> tuple[float, float]:
 def _wasserstein(common: _Common, band: float, a: ColumnFacts) -> Interval:
     """Return the integral of the difference, over the standard deviation of the first.
 
-    Within a bin the values are taken to be spread evenly for the estimate, and as near to or as
-    far from those of the other sample as possible for the interval.
+    Within a bin, the estimate assumes values that are spread evenly; the interval covers values as
+    near to and as far from those of the other sample as possible.
     """
     before, after = _differences(common)
     # A power of two at which sums of values neither overflow nor underflow
@@ -142,7 +141,7 @@ def _psi(common: _Common, a: ColumnFacts, b: ColumnFacts) -> float:
     """
     before = np.cumsum(common.a) - common.a
     decile = np.minimum((before * _PSI_BINS + 1e-9).astype(np.intp), _PSI_BINS - 1)
-    shares: list[Any] = []
+    shares: list[Floats] = []
     for share, side in ((common.a, a), (common.b, b)):
         n = float(side.count)
         counts = np.bincount(decile, share, _PSI_BINS)[np.unique(decile)] * n + 0.5

@@ -8,7 +8,7 @@ from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
 from evenly.html_report.numbers import share_text
-from evenly.moments.text_table import Table, label, omitted, point
+from evenly.moments.text_table import Table, format_name, format_value, omitted_line
 
 HEAD = 60
 """Lines that are shown of a longer table."""
@@ -55,7 +55,7 @@ def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
         headings,
         [_row(column, has_shapes, comparison.earlier) for column in shown],
         "l" + "r" * (len(headings) - 2) + "l",
-        omitted=omitted(len(comparison.columns) - len(shown)),
+        omitted=omitted_line(len(comparison.columns) - len(shown)),
         head=head,
         footer=[verdict(comparison)],
     )
@@ -82,7 +82,9 @@ def verdict(comparison: Compared) -> str:
 def summary(comparison: Compared, most: int = 5) -> str:
     """Return in one line which columns are over the limit, and by how much."""
     over = comparison.over
-    shown = [f"{label(column.label)} ({'; '.join(_reasons(column))})" for column in over[:most]]
+    shown = [
+        f"{format_name(column.label)} ({'; '.join(_reasons(column))})" for column in over[:most]
+    ]
     more = f" and {len(over) - most:,} more" if len(over) > most else ""
     return f"{verdict(comparison)}: {', '.join(shown)}{more}"
 
@@ -91,10 +93,10 @@ def _reasons(column: ColumnDrift) -> list[str]:
     """Return the estimates that are over the limit."""
     missing, shape = column.missing, column.shape
     texts = {
-        "mean": column.shift and f"mean {short(column.shift.value, signed=True)} std",
-        "std": column.std_ratio and f"std × {short(column.std_ratio.value)}",
+        "mean": column.shift and f"mean {format_short(column.shift.value, signed=True)} std",
+        "std": column.std_ratio and f"std × {format_short(column.std_ratio.value)}",
         "missing": missing and f"missing {missing_text(column)}",
-        "distribution": shape and f"Kolmogorov-Smirnov distance {short(shape.ks.value)}",
+        "distribution": shape and f"Kolmogorov-Smirnov distance {format_short(shape.ks.value)}",
     }
     return [texts.get(name) or name for name in column.over]
 
@@ -103,7 +105,7 @@ def _row(column: ColumnDrift, has_shapes: bool, earlier: int) -> tuple[str, ...]
     shape = column.shape
     shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
     return (
-        label(column.label),
+        format_name(column.label),
         mean_text(column.before),
         mean_text(column.after),
         interval_text(column.shift, signed=True),
@@ -119,7 +121,7 @@ def mean_text(facts: ColumnFacts | None) -> str:
     """Return the mean of one side, as a date or a number."""
     if facts is None or facts.mean is None:
         return "-"
-    return point(float(facts.mean), facts.dtype)
+    return format_value(float(facts.mean), facts.dtype)
 
 
 def missing_text(column: ColumnDrift) -> str:
@@ -133,8 +135,8 @@ def missing_text(column: ColumnDrift) -> str:
 def rank_text(column: ColumnDrift, earlier: int) -> str:
     """Return how many earlier data sets are at least as far from the others.
 
-    It is that of the measure with the fewest: ``0 of 20 (mean)`` says that the mean of none of 20
-    days was as far from those of the other days.
+    The measure with the fewest is shown: in ``0 of 20 (mean)``, the mean of none of 20 days was
+    as far from that of the other days.
     """
     if not column.ranks:
         return ""
@@ -150,15 +152,15 @@ def interval_text(interval: Interval | None, *, signed: bool = False) -> str:
     """
     if interval is None:
         return "-"
-    value, low, high = (short(number, signed=signed) for number in interval)
+    value, low, high = (format_short(number, signed=signed) for number in interval)
     return value if low == high == value else f"{value} ({low} to {high})"
 
 
-def short(value: float, *, signed: bool = False) -> str:
+def format_short(value: float, *, signed: bool = False) -> str:
     """Format a number with three digits.
 
-    >>> short(0.12345), short(-2.0, signed=True), short(float("inf")), short(1234.5)
-    ('0.123', '-2', '∞', '1,230')
+    >>> [format_short(value, signed=True) for value in (0.12345, -2.0, float("inf"), 1234.5)]
+    ['+0.123', '-2', '+∞', '+1,230']
     """
     sign = "+" if signed and value > 0 else ""
     if not math.isfinite(value):
@@ -170,7 +172,7 @@ def short(value: float, *, signed: bool = False) -> str:
 
 
 def remarks(column: ColumnDrift) -> Sequence[str]:
-    """Return what is said of a column: why it is over the limit, ranges and dtypes."""
+    """Return the remarks on a column: why it is over the limit, its range, and its dtypes."""
     lines: list[str] = []
     before, after = column.before, column.after
     if column.change in ("appeared", "vanished"):
@@ -196,7 +198,11 @@ def _range(column: ColumnDrift) -> list[str]:
     lines = []
     margin = before.std or 0.0
     if float(after.min or 0) < float(before.min or 0) - margin:
-        lines.append(f"min {point(before.min, before.dtype)} → {point(after.min, after.dtype)}")
+        lines.append(f"min {_change(before.min, after.min, before, after)}")
     if float(after.max or 0) > float(before.max or 0) + margin:
-        lines.append(f"max {point(before.max, before.dtype)} → {point(after.max, after.dtype)}")
+        lines.append(f"max {_change(before.max, after.max, before, after)}")
     return lines
+
+
+def _change(old: float | None, new: float | None, before: ColumnFacts, after: ColumnFacts) -> str:
+    return f"{format_value(old, before.dtype)} → {format_value(new, after.dtype)}"

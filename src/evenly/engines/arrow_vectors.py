@@ -1,6 +1,6 @@
 """Conversion of Arrow lists and tensors to NumPy arrays and back."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,17 @@ from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrow import column_kind
 from evenly.sources.arrow_input import checked, schema_of
 from evenly.sources.selection import NUMBER, Field
+from evenly.typing import AnyArray
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 VECTOR = "vector"
 """The `Field.kind` of a column of vectors or tensors."""
 
 
-def fields_of(schema: Any) -> list[Field]:
+def fields_of(schema: "pyarrow.Schema") -> list[Field]:
     """Return the fields of a PyArrow schema, marking columns of vectors or tensors.
 
     >>> fields_of(pa.schema({"label": pa.string(), "x": pa.list_(pa.float32())}))
@@ -25,7 +30,7 @@ def fields_of(schema: Any) -> list[Field]:
     return [Field(field.name, _column_kind(field.type)) for field in schema]
 
 
-def _column_kind(dtype: Any) -> str:
+def _column_kind(dtype: "pyarrow.DataType") -> str:
     if is_tensor(dtype):
         return VECTOR
     if _is_list(dtype):
@@ -46,7 +51,7 @@ def _is_list(dtype: object) -> bool:
     )
 
 
-def as_array(column: Any, label: str) -> npt.NDArray[Any]:
+def as_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyArray:
     """Return lists or tensors as one array whose first axis is the rows.
 
     Null rows and null items become NaN. Tensors of different shapes are returned as an object
@@ -96,7 +101,7 @@ def _common_length(lists: object, label: str) -> int:
     return int(lengths[0]) if lengths else 0
 
 
-def _items_to_array(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]:
+def _items_to_array(values: "pyarrow.Array", label: str, *, nulls: bool) -> AnyArray:
     if not values.null_count and not nulls:
         return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     dtype = values.type if pa.types.is_floating(values.type) else pa.float64()
@@ -109,7 +114,7 @@ def _items_to_array(values: Any, label: str, *, nulls: bool) -> npt.NDArray[Any]
         ) from None
 
 
-def lists_like(column: Any, array: npt.NDArray[Any]) -> Any:
+def lists_like(column: "pyarrow.Array | pyarrow.ChunkedArray", array: AnyArray) -> "pyarrow.Array":
     """Return a 2-D array as Arrow lists, with the nulls of ``column``."""
     rows, length = array.shape
     nulls = _to_mask(column.flatten().is_null()) if column.flatten().null_count else None
@@ -122,5 +127,5 @@ def lists_like(column: Any, array: npt.NDArray[Any]) -> Any:
     return pa.ListArray.from_arrays(offsets, values, mask=column.is_null())
 
 
-def _to_mask(column: Any) -> npt.NDArray[np.bool_]:
+def _to_mask(column: "pyarrow.Array | pyarrow.ChunkedArray") -> npt.NDArray[np.bool_]:
     return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dask
 import numpy as np
@@ -22,10 +22,14 @@ from evenly.transform import transform as transform_here
 from evenly.transform.arrays import check_shape, output_dtype
 from evenly.typing import FeatureAxis
 
+if TYPE_CHECKING:
+    import dask.array
+
+
 LABEL = "the Dask Array"
 
 
-def fit(x: Any, options: FitOptions) -> Moments:
+def fit(x: "dask.array.Array", options: FitOptions) -> Moments:
     """Return the moments of an array: merge chunks of the same columns, then concatenate."""
     axis, num_columns = resolve_feature_axis(x.shape, options.feature_axis, LABEL)
     bounds = _chunk_bounds(x, axis)
@@ -69,7 +73,9 @@ def concat_columns(parts: Sequence[Moments]) -> Moments:
     return Moments(state, None, dtypes, rows=parts[0].rows)
 
 
-def transform(x: Any, scaling: Scaling, *, feature_axis: FeatureAxis = None, **options: Any) -> Any:
+def transform(
+    x: "dask.array.Array", scaling: Scaling, *, feature_axis: FeatureAxis = None, **options: Any
+) -> Any:
     """Return x scaled, lazily and with the same chunks."""
     axis = check_shape(x.shape, len(scaling), feature_axis)
     dtype = output_dtype(x, options.get("dtype"))
@@ -93,7 +99,7 @@ def _scale_block(
     return transform_here(block, scaling, **options)
 
 
-def _chunk_bounds(x: Any, axis: int) -> list[int]:
+def _chunk_bounds(x: "dask.array.Array", axis: int) -> list[int]:
     """Return the first column of each chunk of columns, then the number of columns."""
     lengths = (1,) if x.ndim == 1 else x.chunks[axis]
     if any(length != length for length in lengths):
@@ -104,7 +110,7 @@ def _chunk_bounds(x: Any, axis: int) -> list[int]:
     return [0, *accumulate(lengths)]
 
 
-def _blocks_by_columns(x: Any, axis: int) -> Any:
+def _blocks_by_columns(x: "dask.array.Array", axis: int) -> "dask.array.Array":
     """Return the blocks of each chunk of columns, as pairs of a Delayed and its index."""
     blocks = x.to_delayed()
     grid = np.empty(blocks.shape, object)

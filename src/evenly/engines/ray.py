@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,10 @@ from evenly.sources.selection import resolve_columns
 from evenly.transform import Scaling
 from evenly.transform import transform as transform_here
 
+if TYPE_CHECKING:
+    import ray.data
+
+
 LABEL = "the Ray Dataset"
 
 
@@ -30,7 +34,7 @@ def matches(x: object) -> bool:
     return isinstance(x, ray.data.Dataset)
 
 
-def fit(x: Any, options: FitOptions) -> Any:
+def fit(x: "ray.data.Dataset", options: FitOptions) -> Any:
     """Return the moments of a dataset; each block sends one row of bytes.
 
     A task that is rerun because its worker was lost returns the same one-row block under the
@@ -45,12 +49,12 @@ def fit(x: Any, options: FitOptions) -> Any:
         raise unwrap_remote_error(error, "Ray's workers") from None
 
 
-def transform(x: object, scaling: Scaling, options: dict[str, Any]) -> Any:
+def transform(x: "ray.data.Dataset", scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return x with its columns scaled, lazily."""
     return map_partitions(x, partial(_scale_block, scaling=scaling, options=options))
 
 
-def map_partitions(x: Any, function: Callable[[Any], Any]) -> Any:
+def map_partitions(x: "ray.data.Dataset", function: Callable[[Any], Any]) -> "ray.data.Dataset":
     """Return the dataset of ``function(table)`` for each block of x, an Arrow table.
 
     If the schema is known, `function` is called on an empty table first, so that its errors are
@@ -64,7 +68,7 @@ def map_partitions(x: Any, function: Callable[[Any], Any]) -> Any:
 _ARROW: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
 
 
-def _check_nothing_skipped(x: Any) -> None:
+def _check_nothing_skipped(x: "ray.data.Dataset") -> None:
     if skipped := x.context.max_errored_blocks:
         raise DataError(
             "A fit must include every block. Received: a Ray Dataset that may skip blocks with "
@@ -72,14 +76,14 @@ def _check_nothing_skipped(x: Any) -> None:
         )
 
 
-def _known_schema(x: Any) -> Any:
+def _known_schema(x: "ray.data.Dataset") -> Any:
     """Return the Arrow schema if it is known without running a task; else None."""
     schema = x.schema(fetch_if_missing=False)
     base = None if schema is None else schema.base_schema
     return base if isinstance(base, pa.Schema) else None
 
 
-def _project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
+def _project(x: "ray.data.Dataset", options: FitOptions) -> "tuple[ray.data.Dataset, FitOptions]":
     """Return x with only the columns to read, if they are known, and the remaining options.
 
     Unknown names raise here, before anything runs.

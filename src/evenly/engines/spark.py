@@ -37,7 +37,7 @@ def matches(x: object) -> bool:
     return isinstance(x, DataFrame)
 
 
-def fit(x: Any, options: FitOptions) -> Any:
+def fit(x: DataFrame, options: FitOptions) -> Any:
     """Return the moments of a data frame; each partition sends one row of bytes.
 
     A task that is rerun, or run twice at the same time, returns the same row, and Spark's action
@@ -57,7 +57,7 @@ def fit(x: Any, options: FitOptions) -> Any:
     return finalize_partials((bytes(row.partial) for row in rows), "a Spark DataFrame")
 
 
-def transform(x: Any, scaling: Scaling, options: dict[str, Any]) -> Any:
+def transform(x: DataFrame, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return x with its columns scaled, lazily."""
     types = types_of(x)
     expressions = scaled(types, scaling, label=LABEL, **_without_axis(options))

@@ -18,8 +18,11 @@ RESULT_SCHEMA = "index int, partial binary"
 
 
 def fit(
-    batches: Iterator[Any], names: list[str], vectors: str | None, options: FitOptions
-) -> Iterator[Any]:
+    batches: Iterator[pa.RecordBatch],
+    names: list[str],
+    vectors: str | None,
+    options: FitOptions,
+) -> Iterator[pa.RecordBatch]:
     """Fit one partition from a stream of Arrow batches."""
     index = TaskContext.get().partitionId()
     label = f"partition {index} of {LABEL}"
@@ -30,7 +33,7 @@ def fit(
 
 
 def _open_partition(
-    batches: Iterator[Any], vectors: str | None, options: FitOptions, label: str
+    batches: Iterator[pa.RecordBatch], vectors: str | None, options: FitOptions, label: str
 ) -> Any:
     first = next(batches, None)
     if first is None:
@@ -41,20 +44,20 @@ def _open_partition(
     return pa.RecordBatchReader.from_batches(first.schema, batches)
 
 
-def merge(batches: Iterable[Any]) -> Iterator[Any]:
+def merge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Merge partial fits in a task of the second stage."""
     partials = [partial.as_py() for batch in batches for partial in batch["partial"]]
     if partials:
         yield _result_row(0, merge_partials(partials))
 
 
-def _result_row(index: int, partial: bytes) -> Any:
+def _result_row(index: int, partial: bytes) -> pa.RecordBatch:
     columns = {"index": pa.array([index], pa.int32()), "partial": [partial]}
     return pa.RecordBatch.from_pydict(columns)
 
 
 def map_batches(
-    batches: Iterator[Any], names: list[str], function: Callable[[Any], Any]
-) -> Iterator[Any]:
+    batches: Iterator[pa.RecordBatch], names: list[str], function: Callable[[Any], Any]
+) -> Iterator[pa.RecordBatch]:
     """Apply a function to each batch in a task of `spark.map_partitions`."""
     return (function(batch.rename_columns(names)) for batch in batches)

@@ -6,7 +6,7 @@ batch. The columns of the resulting array have no names.
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from evenly.sources.group_names import parse_by
 from evenly.sources.selection import NULL, Field
 from evenly.sources.source import SequentialSource
 from evenly.typing import ColumnName
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 def select_vector_column(fields: Sequence[Field], options: FitOptions, label: str) -> str | None:
@@ -90,7 +93,13 @@ class VectorSource(SequentialSource):
     rows = None
     nbytes = None
 
-    def __init__(self, batches: Iterable[Any], name: str, options: FitOptions, label: str) -> None:
+    def __init__(
+        self,
+        batches: "Iterable[pyarrow.RecordBatch | pyarrow.Table]",
+        name: str,
+        options: FitOptions,
+        label: str,
+    ) -> None:
         self._batches = batches
         self._name = name
         self._options = options
@@ -117,13 +126,15 @@ class VectorSource(SequentialSource):
     def _label(self) -> str:
         return f"column {self._name!r} of {self.description}"
 
-    def _read_weights(self, batch: Any) -> npt.NDArray[np.float64] | None:
+    def _read_weights(
+        self, batch: "pyarrow.RecordBatch | pyarrow.Table"
+    ) -> npt.NDArray[np.float64] | None:
         if self._options.weights is None:
             return None
         weights = _combine_chunks(batch[self._options.weights])
         return weights.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]
 
-    def _read_keys(self, batch: Any) -> GroupKeys | None:
+    def _read_keys(self, batch: "pyarrow.RecordBatch | pyarrow.Table") -> GroupKeys | None:
         names = parse_by(self._options.by)
         return (
             cross_keys([factorize_array(_combine_chunks(batch[name])) for name in names])
@@ -131,7 +142,9 @@ class VectorSource(SequentialSource):
             else None
         )
 
-    def _array_blocks(self, array: Any, weights: Any, keys: GroupKeys | None) -> Iterable[Block]:
+    def _array_blocks(
+        self, array: Any, weights: npt.NDArray[np.float64] | None, keys: GroupKeys | None
+    ) -> Iterable[Block]:
         if not len(array):
             return ()
         return open_source(
@@ -141,5 +154,5 @@ class VectorSource(SequentialSource):
         ).blocks()
 
 
-def _combine_chunks(column: object) -> Any:
+def _combine_chunks(column: object) -> "pyarrow.Array":
     return column.combine_chunks() if hasattr(column, "combine_chunks") else column

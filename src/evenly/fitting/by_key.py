@@ -41,7 +41,7 @@ def fit_by_key(
     Parameters
     ----------
     refused
-        Options that must be None.
+        The options that cannot be combined with a dict for ``select=``: all must be None.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def fit_by_key(
             "results to MomentsByKey."
         )
     parts = parse_parts(select, feature_axis)
-    moments: dict[str, Any]
+    moments: dict[str, Any]  # Moments: there are no groups
     sources: Mapping[str, Any] = open_by_key(source, options, parts)
     if are_shared(sources):
         moments = _fit_shared(sources, options, progress)

@@ -1,4 +1,4 @@
-"""Checkpoint of a fit: when to save, how to stop, and what a save consists of."""
+"""The checkpoint of a fit: when to save, how to stop, and the content of a save."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
@@ -20,12 +20,12 @@ from evenly.typing import Infinite
 
 
 class IncludedFiles(NamedTuple):
-    """What a fit with a checkpoint reports of its files.
+    """The description of the files of a fit with a checkpoint, for messages.
 
     Attributes
     ----------
     description
-        The description of all files that the moments include in the end.
+        The description of all files that the moments include at the end of the fit.
     skipped
         A line that says which of them were read in an earlier run; may be empty.
     nbytes
@@ -42,7 +42,7 @@ class Checkpoint(ABC):
     """The sums of a fit, saved periodically so that another run can resume from them.
 
     It is an accumulator: blocks are added to the sums of earlier runs. A save happens only when
-    the sums agree with the read position, so the loop asks the checkpoint where it may stop:
+    the sums agree with the read position, so the checkpoint tells the loop where it may stop:
     `watch` between blocks that are read in order, `rounds` between tasks of several threads.
 
     Attributes
@@ -54,7 +54,7 @@ class Checkpoint(ABC):
     position
         Which files and rows were read.
     files
-        What is reported of the files.
+        The description of the files, for messages.
     resumed
         Whether an earlier run included some of the files.
     """

@@ -25,7 +25,7 @@ _Format: TypeAlias = tuple[str, tuple[int, ...]]
 
 
 class _PartKey(NamedTuple):
-    """What the images of a part have in common; ``group`` is the `lookup_key` of their group."""
+    """The properties that the images of a part share; ``group`` is the `lookup_key` of a group."""
 
     thread: int
     pixel_format: _Format
@@ -53,7 +53,7 @@ class ImageAccumulator:
     before
         The moments of other images, to which these are added: by group, if the images have groups.
     bands
-        The columns of each of those, and their name in messages.
+        The columns of those images, and their name in messages.
     """
 
     def __init__(
@@ -97,18 +97,18 @@ class ImageAccumulator:
             )
 
     def drop(self, archive: str) -> None:
-        """Drop the images of an archive that was in `held` of every `merge` so far."""
+        """Drop the images of an archive that was incomplete at every `merge` so far."""
         for key in [key for key in self._parts if key.archive == archive]:
             del self._parts[key]
 
-    def merge(self, held: Collection[str]) -> None:
-        """Merge the moments of all images but those in the archives `held`.
+    def merge(self, incomplete: Collection[str]) -> None:
+        """Merge the moments of all images except those in incomplete archives.
 
         These are kept separately, so that they can be dropped later.
         """
-        ended = {key: part for key, part in self._parts.items() if key.archive not in held}
-        self._parts = {key: part for key, part in self._parts.items() if key not in ended}
-        self._before = self._merge(ended)
+        complete = {key: part for key, part in self._parts.items() if key.archive not in incomplete}
+        self._parts = {key: part for key, part in self._parts.items() if key not in complete}
+        self._before = self._merge(complete)
 
     def result(self) -> AnyMoments:
         """Return the moments of all images so far; no thread may add images meanwhile."""
@@ -116,12 +116,12 @@ class ImageAccumulator:
 
     def _merge(self, parts: dict[_PartKey, _Part]) -> AnyMoments:
         """Return the moments of earlier images and of parts, with the fitted columns."""
-        alike: dict[tuple[_Format, Hashable], list[_Part]] = {}
+        by_format: dict[tuple[_Format, Hashable], list[_Part]] = {}
         for key, part in parts.items():
-            alike.setdefault((key.pixel_format, key.group), []).append(part)
+            by_format.setdefault((key.pixel_format, key.group), []).append(part)
         merged = [
-            _Part(some[0].group, self._select_bands(mode, merge(part.moments for part in some)))
-            for ((mode, _), _), some in alike.items()
+            _Part(same[0].group, self._select_bands(mode, merge(part.moments for part in same)))
+            for ((mode, _), _), same in by_format.items()
         ]
         return _add_parts(self._before, merged, self._source.description)
 

@@ -1,4 +1,4 @@
-"""What the fit loop needs: an accumulator of blocks, and the read position of a checkpoint."""
+"""The interfaces of the fit loop: an accumulator of blocks, and a read position."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, TypeAlias
@@ -26,7 +26,7 @@ Step: TypeAlias = tuple[Accumulator, Block]
 """A block, and the sums that it is added to."""
 
 Steps: TypeAlias = Iterator[Step]
-"""The steps of one task, which one thread takes in order."""
+"""The steps of one task, which one thread runs in order."""
 
 
 def steps_of(accumulator: Accumulator, blocks: Iterable[Block]) -> Steps:
@@ -37,7 +37,7 @@ def steps_of(accumulator: Accumulator, blocks: Iterable[Block]) -> Steps:
 
 
 class Position(Protocol):
-    """Which files and rows were read: a `ReadPosition` or, for images, an `ImagePositions`."""
+    """The files and rows that were read: a `ReadPosition` or, for images, an `ImagePositions`."""
 
     @property
     def changed(self) -> Mapping[str, Change]:

@@ -32,7 +32,7 @@ from evenly.typing import Path
 
 
 class Resumed(NamedTuple):
-    """What remains of a fit.
+    """The remaining files of a fit, and its checkpoint.
 
     Attributes
     ----------
@@ -156,6 +156,7 @@ def _resume_files(
     options: FitOptions,
     accept_changed: bool,
 ) -> Resumed:
+    """Resume a fit of tables or arrays."""
     paths = [file.path for file in given]
     diff = _compare(paths, store, rule, accept_changed)
     watch = Watch()
@@ -191,6 +192,7 @@ def _resume_images(
     options: FitOptions,
     accept_changed: bool,
 ) -> Resumed:
+    """Resume a fit of image files and archives."""
     paths = [file.path for file in scan.images()]
     diff = _compare(paths, store, rule, accept_changed, fingerprint_or_empty)
     positions = ImagePositions(diff, scan, store.path, digests=rule == "update")
@@ -227,7 +229,7 @@ def _open_remaining(
 def _included_files(
     diff: FileDiff, store: CheckpointStore, rule: Rule, given: str
 ) -> IncludedFiles:
-    """Return what is reported of the files; ``given`` describes those that were given."""
+    """Return the description of the files; ``given`` is that of the files that were given."""
     stored = sorted({*store.files, *(file.path for file in diff.files)})
     description = given if rule == "checkpoint" else _describe_paths(stored)
     return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
@@ -245,7 +247,7 @@ def _describe_paths(paths: Sequence[str]) -> str:
 
 
 def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
-    """Return a line that says what was read before; empty when nothing was."""
+    """Return a line about the files that were read in an earlier run; empty if there are none."""
     partly_read = [
         f"{file.rows:,} rows of {redact_url(path)}"
         for path, file in zip(diff.paths, diff.files, strict=True)

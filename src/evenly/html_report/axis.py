@@ -7,7 +7,7 @@ import sys
 def ticks(low: float, high: float, most: int = 4) -> list[float]:
     """Return at most `most` multiples of 1, 2 or 5 times a power of ten between two numbers.
 
-    There are none if the step would be subnormal: such a number has too few digits to be round.
+    The list is empty if the step would be subnormal, since such a number has too few digits.
 
     >>> ticks(0, 10), ticks(-2.3, 3.9), ticks(5, 5)
     ([0.0, 5.0, 10.0], [-2.0, 0.0, 2.0], [])

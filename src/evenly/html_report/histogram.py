@@ -59,10 +59,10 @@ def steps(counts: Sequence[float], top: float = 0.0) -> str:
         return ""
     pieces, x, level = [f"M0 {HEIGHT}"], 0, 0
     for index, count in enumerate((*counts, 0.0)):
-        height, place = _height(count / top), round(index * WIDTH / len(counts))
+        height, position = _height(count / top), round(index * WIDTH / len(counts))
         if height != level:
-            pieces.append(f"h{place - x}" * (place > x) + f"v{level - height}")
-            x, level = place, height
+            pieces.append(f"h{position - x}" * (position > x) + f"v{level - height}")
+            x, level = position, height
     return "".join(pieces) + "z"
 
 
@@ -97,7 +97,7 @@ def _axes(histogram: Histogram, dtype: str, mean: float, std: float) -> str:
 
 
 def _raw_labels(histogram: Histogram, dtype: str) -> list[tuple[int, str]]:
-    """Return the places and texts of the raw axis: as many as there is room for."""
+    """Return the positions and texts of the raw axis: as many as there is room for."""
     low, high = histogram.low, histogram.high
     labels: list[tuple[int, str]] = []
     for most in (5, 4, 3, 2):
@@ -121,8 +121,8 @@ def _texts(labels: list[tuple[int, str]]) -> str:
     return "".join(f"<text x={x}>{escape(text)}</text>" for x, text in labels)
 
 
-def _marks(places: list[int], y: int) -> str:
-    return "".join(f"M{x} {y}v3" for x in places)
+def _marks(positions: list[int], y: int) -> str:
+    return "".join(f"M{x} {y}v3" for x in positions)
 
 
 def _outside(*histograms: Histogram) -> str:

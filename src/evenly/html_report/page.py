@@ -35,7 +35,7 @@ def page(title: str, body: str) -> str:
     Notes
     -----
     The Content-Security-Policy allows the page's own style and scripts by their hashes. Everything
-    else is forbidden, above all any request.
+    else is forbidden, in particular any request.
     """
     style = asset("report.css")
     scripts = [_START, asset(DATATABLES), asset("report.js")]

@@ -12,18 +12,18 @@ LEVELS: dict[Level, int] = {"problem": 3, "warning": 2, "note": 1}
 """How much attention a remark asks for."""
 
 MANY_MISSING = 0.2
-"""A share of missing values above it is remarked on."""
+"""The share of missing values above which there is a remark."""
 ONE_VALUE = 0.99
-"""A share of one value above it is remarked on."""
+"""The share of one value above which there is a remark."""
 FEW_VALUES = 12
-"""Integers with at most so many values may be codes."""
+"""Integers with at most this many distinct values may be codes."""
 HEAVY_TAILS = 10.0
 """Ratio of the range of 99.8 % to that of 50 % above which tails are heavy; 4.6 if normal, 18 for
 Student's t with two degrees of freedom."""
 FAR_VALUE = 30.0
-"""Distance of an extreme from the mean in standard deviations that is remarked on."""
+"""The distance of an extreme from the mean above which there is a remark, in std."""
 COARSE_FLOAT32 = 1e-3
-"""Spacing of float32 numbers in standard deviations that is remarked on."""
+"""The spacing of float32 numbers above which there is a remark, in standard deviations."""
 _EXACT_INTEGERS = 2.0**53
 _LARGEST_FLOAT32, _SMALLEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127, 2.0**-149
 _SHOWN_VALUES = 3
@@ -112,7 +112,7 @@ def _tails(column: ColumnSummary) -> Iterator[Remark]:
 def _tail_ratio(distribution: Distribution) -> float:
     """Return the range of 99.8 % of the values, over that of the middle half.
 
-    It says what a kurtosis says, but does not depend on single values.
+    It is a measure of the tails, like the kurtosis, but does not depend on single values.
     """
     low, high = distribution.tails
     _, first, _, third, _ = distribution.quantiles

@@ -1,4 +1,4 @@
-"""What the page shows of a column."""
+"""The summary of a column for the HTML page: statistics, quantiles and a histogram."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -45,12 +45,12 @@ def table(columns: Sequence[ColumnSummary], title: str) -> str:
 
 
 def render(headings: Sequence[Heading], rows: Iterable[str], title: str, legend: str = "") -> str:
-    """Return a table. End tags that HTML does not need are left out: a third of its size.
+    """Return a table, without optional end tags: they are a third of its size.
 
     Parameters
     ----------
     legend
-        What is said below the picture of an opened row.
+        The text below the drawing of an expanded row.
     """
     top = "".join(f"<th scope=col class={kind}>{escape(text)}" for text, kind in headings)
     about = f' data-legend="{text(legend)}"' if legend else ""
@@ -100,7 +100,7 @@ def _cells(column: ColumnSummary, pictures: bool) -> list[str]:
 
 
 def _details(column: ColumnSummary) -> str:
-    """Return what an opened row shows besides the table: quartiles, and the counts of values."""
+    """Return the attribute with the details of an expanded row: quartiles, and counts of values."""
     distribution = column.distribution
     if distribution is None or not column.count:
         return ""
@@ -144,7 +144,7 @@ def sections(data: Iterable[Section]) -> str:
 
 
 def _hint(columns: Sequence[ColumnSummary]) -> str:
-    """Return how to get histograms, if there are none."""
+    """Return a note on how to get histograms; empty if there are histograms."""
     if not columns or any(column.distribution for column in columns):
         return ""
     return (

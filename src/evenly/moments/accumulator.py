@@ -69,6 +69,13 @@ class Accumulator(DistributionMixin):
             The sources of the rows, for the statistics file.
         distribution
             Whether to keep the distribution of each column, as in `evenly.fit`.
+
+        Raises
+        ------
+        ColumnError
+            For repeated names.
+        DataError
+            For an invalid number of bins.
         """
         if columns is None or isinstance(columns, int):
             names, number = None, columns or 0
@@ -94,7 +101,7 @@ class Accumulator(DistributionMixin):
         x
             An array, a tensor, a frame, a ``Block``, or any source that `evenly.fit` accepts.
             Columns are matched by name; without names, by position. A one-dimensional array is
-            one column; so moments whose columns are not known yet refuse it.
+            one column, and an error if the number of columns is not known yet.
         weights
             One finite, nonnegative number per row: a weight of 2 equals the row twice.
         feature_axis
@@ -237,10 +244,10 @@ class Accumulator(DistributionMixin):
         """
         done = False
         while not done:
-            metadata, more = self._metadata, other._metadata
-            if metadata[:2] == more[:2] and self._state.columns == other._state.columns:
+            metadata, added = self._metadata, other._metadata
+            if metadata[:2] == added[:2] and self._state.columns == other._state.columns:
                 theirs = other
-                new = merge_information(metadata, more)
+                new = merge_information(metadata, added)
             else:
                 if self._mixes_distributions(other):
                     raise distribution_error()
@@ -263,18 +270,18 @@ class Accumulator(DistributionMixin):
         mixed = bool(self.distribution) != bool(other.distribution)
         return mixed and not (self._is_zero() or other._is_zero())
 
-    def _merge_metadata(self, metadata: Metadata, more: Metadata) -> Metadata:
-        columns = metadata.columns if self.num_features else more.columns
-        if columns != more.columns or len(metadata.dtypes) != len(more.dtypes):
-            columns, dtypes = more.columns, ("",) * len(more.dtypes)
+    def _merge_metadata(self, metadata: Metadata, added: Metadata) -> Metadata:
+        columns = metadata.columns if self.num_features else added.columns
+        if columns != added.columns or len(metadata.dtypes) != len(added.dtypes):
+            columns, dtypes = added.columns, ("",) * len(added.dtypes)
         else:
             dtypes = metadata.dtypes
-        check_time_units(columns, dtypes, more.dtypes)
+        check_time_units(columns, dtypes, added.dtypes)
         return Metadata(
             columns,
-            merge_dtypes(dtypes, more.dtypes),
-            metadata.sources + more.sources,
-            merge_left_out(metadata.left_out, more.left_out, columns),
+            merge_dtypes(dtypes, added.dtypes),
+            metadata.sources + added.sources,
+            merge_left_out(metadata.left_out, added.left_out, columns),
         )
 
     def _align(self, other: Self) -> Self | None:

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Unpack
 
 from evenly.distribution.bins import Floats
 from evenly.errors import DataError
 from evenly.moments.distribution import DistributionMixin
 from evenly.transform.methods import (
     NO_VALUES,
+    AffineKeywords,
     Anchors,
     Method,
     affine_scaling,
     check_no_std_options,
 )
 from evenly.transform.scaling import Scaling
+from evenly.typing import Real
 
 
 def scaling_by_method(
@@ -22,16 +24,17 @@ def scaling_by_method(
     columns: tuple[str, ...] | None,
     method: Method,
     *,
-    correction: Any,
-    tolerance: Any,
-    **options: Any,
+    correction: Real,
+    tolerance: Real,
+    **options: Unpack[AffineKeywords],
 ) -> Scaling:
     """Return the scaling of a method other than ``"standard"``; see `affine_scaling`.
 
     Raises
     ------
     DataError
-        When the method does not have an option, or needs what the moments do not have.
+        When the method does not have an option, or needs a distribution or exact extremes that
+        the moments do not have.
     """
     check_no_std_options(method, correction, tolerance)
     return affine_scaling(columns, anchors(moments, method), method, **options)

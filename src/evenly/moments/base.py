@@ -52,21 +52,26 @@ class MomentsBase(TableRepr):
         raise NotImplementedError
 
     def _summaries(self) -> "list[ColumnSummary]":
-        """Return what the HTML page shows of each column."""
+        """Return the summary of each column for the HTML page."""
         raise NotImplementedError
 
     def to_html(self, title: str = "Statistics") -> str:
-        """Return the statistics as a web page, to look at each column.
+        """Return the statistics of each column as a web page.
 
-        The page is complete: it loads no other file, and its Content-Security-Policy forbids any
-        request. It has a row for each column with its numbers and remarks on what needs attention,
-        such as constants, missing values and large offsets; and its histogram and quantiles, if
+        The page is self-contained: it loads no other file, and its Content-Security-Policy forbids
+        any request. It has a row for each column with its statistics and with remarks, for example
+        on constants, missing values and large offsets; and with its histogram and quantiles, if
         the moments were fitted with ``distribution=True``. The same statistics give the same page.
 
         Parameters
         ----------
         title
             The title of the page.
+
+        Returns
+        -------
+        str
+            An HTML document.
 
         Examples
         --------
@@ -89,7 +94,7 @@ class MomentsBase(TableRepr):
 
     def _notes(self) -> list[str]:
         """Return remarks on the statistics as a whole."""
-        return text_table.footer_of(self.left_out, self.extremes_are_bounds)
+        return text_table.footer_lines(self.left_out, self.extremes_are_bounds)
 
     def _cached(self, key: object, compute: Callable[[], T]) -> T:
         """Return the cached result for a key, or compute it if the sums have changed."""
@@ -114,7 +119,7 @@ class MomentsBase(TableRepr):
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The input dtype of each column (several are joined by ``|``)."""
+        """The input dtype of each column; several dtypes are joined by ``|``."""
         return self._metadata.dtypes
 
     @property
@@ -158,9 +163,8 @@ class MomentsBase(TableRepr):
     def __add__(self, other: Self | Literal[0]) -> Self:
         """Return the moments of both sets of rows together."""
         if not isinstance(other, type(self)):
-            # sum() starts with 0
-            zero = type(other) is int and other == 0
-            return self.copy() if zero else NotImplemented
+            is_zero = type(other) is int and other == 0  # the start of sum()
+            return self.copy() if is_zero else NotImplemented
         result = self.copy()
         result.merge_inplace(other, private=True)
         return result
@@ -204,6 +208,8 @@ class MomentsBase(TableRepr):
     def to_bytes(self) -> bytes:
         """Return the content of the statistics file that `save` writes.
 
+        Examples
+        --------
         >>> import evenly
         >>> moments = evenly.fit([[1.0], [2.0]])
         >>> evenly.Moments.from_bytes(moments.to_bytes()) == moments
@@ -214,21 +220,21 @@ class MomentsBase(TableRepr):
             return b"".join(self._serialize(None))
 
     def _check_possible(self) -> None:
-        """Check that the statistics file could be read again.
+        """Check that the statistics file can be read again.
 
         Raises
         ------
         DataError
-            When no data can have these sums, because corrupt bytes were unpickled.
+            When the sums are impossible, because corrupt bytes were unpickled.
         """
         index = self._state.first_impossible()
         if index >= 0:
             columns, width = self.columns, max(1, len(self.dtypes))
             name = index % width if columns is None else repr(columns[index % width])
             raise DataError(
-                "Statistics can be saved only if some data can have them. Received: moments whose "
-                f"sums of column {name} no data can have. They come from corrupt bytes, such as "
-                "a pickle: fit the data again."
+                "Statistics can be saved only if they are possible. Received: impossible sums of "
+                f"column {name}, which come from corrupt bytes, such as a pickle. Fit the data "
+                "again."
             )
 
 

@@ -80,7 +80,7 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
 
     @classmethod
     def empty(cls) -> Self:
-        """Return moments without keys, which adopt those of the moments that are added."""
+        """Return moments without keys, which get the keys of the first moments that are added."""
         result = cls.__new__(cls)
         result._parts, result._moments = {}, {}
         return result
@@ -123,21 +123,22 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
 
     def copy(self) -> Self:
         """Return an independent copy."""
-        return self._of({key: moments.copy() for key, moments in self.items()})
+        return self._with_moments({key: moments.copy() for key, moments in self.items()})
 
     __copy__ = copy
 
     def select(self, keys: Iterable[str]) -> Self:
-        """Return the moments of some keys.
+        """Return a copy of the moments of some keys.
 
         Raises
         ------
         ColumnError
             For an unknown key.
         """
-        return self._of({key: self[key].copy() for key in sorted(set(keys))})
+        return self._with_moments({key: self[key].copy() for key in sorted(set(keys))})
 
-    def _of(self, moments: dict[str, Moments]) -> Self:
+    def _with_moments(self, moments: dict[str, Moments]) -> Self:
+        """Return the moments of some of these keys."""
         result = self.empty()
         result._parts = {key: self._parts[key] for key in moments}
         result._moments = moments
@@ -157,8 +158,8 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
         """
         if not isinstance(other, MomentsByKey):
             _check_by_key(other)
-            zero = type(other) is int and other == 0
-            return self.copy() if zero else NotImplemented
+            is_zero = type(other) is int and other == 0  # the start of sum()
+            return self.copy() if is_zero else NotImplemented
         result = self.copy()
         result.merge_inplace(other, private=True)
         return result
@@ -181,7 +182,7 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
             return NotImplemented
         if other._moments:
             self._check_same_parts(other)
-        return self._of(
+        return self._with_moments(
             {key: m - other[key] if other._moments else m.copy() for key, m in self.items()}
         )
 
@@ -258,10 +259,16 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
         feature_axis: FeatureAxis | Mapping[str, FeatureAxis] = None,
         **options: Unpack[KeyUnscaleKeywords],
     ) -> Any:
-        """Return the inverse of `normalize`, with the options of `Moments.denormalize`."""
+        """Return a batch with the parts of all keys denormalized: the inverse of `normalize`.
+
+        The options are those of `Moments.denormalize`; the parameters and the errors are those of
+        `normalize`.
+        """
         return self._scale(batch, "denormalize", feature_axis, options)
 
-    def _scale(self, batch: Any, method: str, feature_axis: Any, options: Any) -> Any:
+    def _scale(
+        self, batch: object, method: str, feature_axis: object, options: Mapping[str, object]
+    ) -> Any:
         for key, part in self._parts_to_scale(feature_axis).items():
             with key_errors(key):
                 values = select_part(batch, part.path, "the batch")
@@ -295,6 +302,11 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the statistics of each key as lists of Python numbers.
 
+        The keys of the inner dicts are ``columns``, ``count``, ``missing``, ``mean``, ``std``,
+        ``min`` and ``max``.
+
+        Examples
+        --------
         >>> import evenly
         >>> evenly.fit([{"x": [[1.0], [3.0]]}], select={"x": "x"}).to_dict()["x"]["mean"]
         [2.0]
@@ -313,16 +325,16 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
         }
 
     def _table_view(self) -> text_table.Table:
-        places = [(key, i) for key, m in self.items() for i in range(m.num_features)]
-        visible = text_table.visible_columns(len(places))
+        columns = [(key, i) for key, m in self.items() for i in range(m.num_features)]
+        visible = text_table.visible_columns(len(columns))
         bounds = any(moments.extremes_are_bounds for moments in self.values())
         return text_table.Table(
             f"MomentsByKey of {len(self)} key{'s' * (len(self) != 1)}",
             ("key", *text_table.HEADINGS),
-            [_row(key, self[key], column) for key, column in (places[i] for i in visible)],
+            [_row(key, self[key], column) for key, column in (columns[i] for i in visible)],
             f"l{text_table.ALIGNMENT}",
-            omitted=text_table.omitted(len(places) - len(visible)),
-            footer=text_table.footer_of({}, bounds),
+            omitted=text_table.omitted_line(len(columns) - len(visible)),
+            footer=text_table.footer_lines({}, bounds),
         )
 
     def save(self, path: Path, *, storage_options: StorageOptions | None = None) -> None:
@@ -343,7 +355,7 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
         Raises
         ------
         StatisticsFileError
-            When it is not a statistics file of keys, or no data can have such statistics.
+            When it is not a statistics file of keys, or its statistics are impossible.
         """
         with _core.ExactMode():
             return cls._from_parts(file_format.parse(content))
@@ -366,12 +378,12 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
 
 
 def _check_by_key(other: object) -> None:
-    """Check that an object is not moments of another kind.
+    """Check that an object is not moments without keys.
 
     Raises
     ------
     DataError
-        If it is.
+        If it is `Moments` or `GroupedMoments`.
     """
     if isinstance(other, MomentsBase):
         raise mixed_keys_error(f"MomentsByKey and {type(other).__name__}")
@@ -382,7 +394,7 @@ def _row(key: str, moments: Moments, column: int) -> text_table.Row:
     state = moments._state.take([column])
     name = str(column) if moments.columns is None else moments.columns[column]
     (record,) = records(state, (name,), (moments.dtypes[column],))
-    return (text_table.label(key), *text_table.row(record))
+    return (text_table.format_name(key), *text_table.format_row(record))
 
 
 def _describe(part: BatchPart) -> str:

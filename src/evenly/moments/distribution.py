@@ -57,16 +57,21 @@ class DistributionMixin(StatisticsMixin):
         return self._state.bins
 
     def without_distribution(self) -> Self:
-        """Return a copy that has the sums only."""
+        """Return a copy without distributions."""
         return self._with_state(self._state.without_histograms())
 
     def bins(self, column: ColumnName | None = None) -> Bins:
-        """Return the bins of a column, from which everything else is computed.
+        """Return the bins of a column, from which quantiles and histograms are computed.
 
         Parameters
         ----------
         column
             The name of a column, or its position if columns have no names. None: the only one.
+
+        Returns
+        -------
+        Bins
+            The bins in ascending order, with their edges and counts.
 
         Raises
         ------
@@ -78,17 +83,22 @@ class DistributionMixin(StatisticsMixin):
         return self._bins(self._index_of(column))
 
     def quantile(self, q: npt.ArrayLike, *, method: QuantileMethod = "linear") -> Floats:
-        """Return quantiles of each column, with the shape of q and then the columns.
+        """Return quantiles of each column.
 
-        They are exact for columns of at most `distribution` different values. For others they are
-        estimates, and `quantile_bounds` says how far they can be off.
+        They are exact for columns of at most `distribution` distinct values. For others they are
+        estimates; `quantile_bounds` returns the bounds of the exact values.
 
         Parameters
         ----------
         q
             One or more numbers from 0 to 1.
         method
-            What to return between two values, as in `numpy.quantile`.
+            How to choose between the two nearest values, as in `numpy.quantile`.
+
+        Returns
+        -------
+        array of float64, shape ``q.shape + (num_features,)``
+            NaN for a column without values.
 
         Raises
         ------
@@ -108,9 +118,10 @@ class DistributionMixin(StatisticsMixin):
     def quantile_bounds(
         self, q: npt.ArrayLike, *, method: QuantileMethod = "linear"
     ) -> tuple[Floats, Floats]:
-        """Return the ends of the interval that certainly contains each quantile.
+        """Return a lower and an upper bound of each exact quantile.
 
-        They have the shape of the result of `quantile`, and are equal where it is exact.
+        Both have the shape of the result of `quantile`, and are equal where that is exact. The
+        parameters and the errors are those of `quantile`.
         """
         ranked = self._quantiles(q, method)
         return ranked.low, ranked.high
@@ -147,9 +158,24 @@ class DistributionMixin(StatisticsMixin):
 
         Returns
         -------
-        counts, edges
-            As from `numpy.histogram`; counts are fractions where an edge divides a bin of the
-            distribution.
+        counts : array of float64, shape (bins,)
+            The number of values between two edges, the last edge included, as from
+            `numpy.histogram`. It is an estimate where an edge divides a bin of the distribution.
+        edges : array of float64, shape (bins + 1,)
+
+        Raises
+        ------
+        DataError
+            Without distributions, and for invalid bins or an invalid range.
+        ColumnError
+            As in `bins`.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> moments = evenly.fit([[1.0], [2.0], [10.0]], distribution=True)
+        >>> moments.histogram(3)
+        Histogram(counts=array([2., 0., 1.]), edges=array([ 1.,  4.,  7., 10.]))
         """
         index = self._index_of(column)
         ends = np.array([self.min[index], self.max[index]])
@@ -158,14 +184,33 @@ class DistributionMixin(StatisticsMixin):
     def distinct(self, column: ColumnName | None = None) -> Distinct | None:
         """Return the distinct values of a column and their counts.
 
-        None if it has more than `distribution` of them. Integers beyond 2**53 are rounded to
-        float64.
+        Parameters
+        ----------
+        column
+            As in `bins`.
+
+        Returns
+        -------
+        values, counts
+            The values in ascending order, as float64, to which integers beyond 2**53 are rounded.
+            None if the column has more than `distribution` distinct values.
+
+        Raises
+        ------
+        DataError, ColumnError
+            As in `bins`.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> evenly.fit([[1.0], [2.0], [1.0]], distribution=True).distinct()
+        Distinct(values=array([1., 2.]), counts=array([2, 1]))
         """
         bins = self.bins(column)
         return None if bins.shift else Distinct(bins.lower, bins.counts.copy())
 
     def cdf(self, x: npt.ArrayLike, *, column: ColumnName | None = None) -> Floats:
-        """Return the share of values that are at most x.
+        """Return the share of values that are at most x: the empirical distribution function.
 
         It is exact unless x is inside a bin; see `cdf_bounds`.
 
@@ -174,15 +219,34 @@ class DistributionMixin(StatisticsMixin):
         x
             One or more numbers.
         column
-            As in `bins`. None: all columns, which are then the last axis of the result, if there
-            are several.
+            As in `bins`. None: all columns.
+
+        Returns
+        -------
+        array of float64
+            Of the shape of x; for several columns ``x.shape + (num_features,)``. NaN for a column
+            without values.
+
+        Raises
+        ------
+        DataError, ColumnError
+            As in `bins`.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> evenly.fit([[1.0], [2.0], [4.0], [8.0]], distribution=True).cdf([0.0, 2.0, 8.0])
+        array([0. , 0.5, 1. ])
         """
         return self._shares(x, column, lambda cumulative, at: (cumulative.up_to(at),))[0]
 
     def cdf_bounds(
         self, x: npt.ArrayLike, *, column: ColumnName | None = None
     ) -> tuple[Floats, Floats]:
-        """Return the ends of the interval that certainly contains each share of `cdf`."""
+        """Return a lower and an upper bound of each exact share of `cdf`.
+
+        Both have the shape of the result of `cdf`, whose parameters and errors they share.
+        """
         low, high = self._shares(x, column, CumulativeCounts.bounds)
         return low, high
 

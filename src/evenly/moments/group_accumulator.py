@@ -206,23 +206,23 @@ class GroupAccumulator(MomentsBase):
                 self._is_zero() or theirs._is_zero()
             ):
                 raise distribution_error()
-            metadata, more = self._metadata, theirs._metadata
+            metadata, added = self._metadata, theirs._metadata
             if not self._state.groups and metadata.by is None:  # empty, and by is not known yet
-                metadata = metadata._replace(by=more.by, key_types=("",) * len(more.key_types))
-            _check_by(metadata, more)
-            if not metadata.width or (not self._state.groups and more.columns != metadata.columns):
-                metadata = metadata._replace(columns=more.columns, dtypes=("",) * more.width)
+                metadata = metadata._replace(by=added.by, key_types=("",) * len(added.key_types))
+            _check_by(metadata, added)
+            if not metadata.width or (not self._state.groups and added.columns != metadata.columns):
+                metadata = metadata._replace(columns=added.columns, dtypes=("",) * added.width)
             theirs = theirs._align(metadata)
-            more = theirs._metadata
-            check_time_units(metadata.columns, metadata.dtypes, more.dtypes)
+            added = theirs._metadata
+            check_time_units(metadata.columns, metadata.dtypes, added.dtypes)
             indices, key_types = self._indices_for(
                 list(theirs._index), metadata, "the added moments"
             )
             new = metadata._replace(
-                dtypes=merge_dtypes(metadata.dtypes, more.dtypes),
+                dtypes=merge_dtypes(metadata.dtypes, added.dtypes),
                 key_types=key_types,
-                sources=metadata.sources + more.sources,
-                left_out=merge_left_out(metadata.left_out, more.left_out, metadata.columns),
+                sources=metadata.sources + added.sources,
+                left_out=merge_left_out(metadata.left_out, added.left_out, metadata.columns),
             )
             self._state.merge_groups(theirs._state, new.width, indices, new, consume=True)
 

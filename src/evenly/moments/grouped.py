@@ -24,16 +24,17 @@ from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
 from evenly.moments.records import By, group_records, groups_from_records, records
-from evenly.moments.statistics import Correction
 from evenly.moments.summaries import summaries
 from evenly.printable import printable
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
 from evenly.transform import transform_by_group
-from evenly.transform.group_scaling import GroupScaling, group_scaling, standard_scaling
+from evenly.transform.group_scaling import GroupScaling
+from evenly.transform.group_tables import group_scaling, standard_scaling
 from evenly.transform.methods import Method, parse_method
-from evenly.transform.scaling import Scaling, not_fitted_error
+from evenly.transform.scaling import Scaling, ScalingOptions
+from evenly.transform.scaling_errors import not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,
@@ -44,6 +45,7 @@ from evenly.typing import (
     GroupUnscaleKeywords,
     Missing,
     NormalizeMethod,
+    Real,
     Unknown,
 )
 
@@ -80,7 +82,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Never:
-        """Raise an error, which says where the statistics are."""
+        """Raise an error that says where the statistics are."""
         hint = ""
         if not name.startswith("_") and (name == "var" or hasattr(Moments, name)):
             own = "variance()" if name == "var" else name
@@ -183,7 +185,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         Raises
         ------
         StatisticsFileError
-            When it is not a statistics file of groups, or no data can have such statistics.
+            When it is not a statistics file of groups, or its statistics are impossible.
         """
         with _core.ExactMode():
             return GroupedMoments(*groups_from_records(*group_file.parse(content)))
@@ -225,7 +227,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         missing: Missing = "keep",
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -294,7 +296,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -317,38 +319,35 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         self,
         inverse: bool,
         constant: str,
-        correction: Correction,
+        correction: Real,
         tolerance: float,
         method: Method,
     ) -> GroupScaling:
-        options: dict[str, Any] = {"inverse": inverse, "constant": constant}
-        options |= {"correction": correction, "tolerance": tolerance}
-
-        def numbers(state: _core.State) -> Scaling:
-            """Return the numbers of all columns of a state, with NaN for undefined ones."""
-            if method.name == "standard":
-                return standard_scaling(state, **options)
-            columns = Moments(state.take(list(range(state.columns))), None, ())
-            return scaling_by_method(columns, None, method, too_few="nan", **options)
-
-        def compute() -> GroupScaling:
-            metadata = self._metadata
-            if not self._width:
-                raise not_fitted_error()
-            return group_scaling(
-                numbers(self._state),
-                numbers(self.total()._state),
-                by=metadata.by,
-                indices=self._index_of_groups(),
-                columns=metadata.columns,
-                dtypes=metadata.dtypes,
-                constant=constant,
-                correction=correction,
-                method=method,
-            )
-
+        options: ScalingOptions = {
+            "inverse": inverse,
+            "constant": constant,
+            "correction": correction,
+            "tolerance": tolerance,
+        }
         with self._lock:
-            return self._cached((inverse, constant, correction, tolerance, method), compute)
+            key = inverse, constant, correction, tolerance, method
+            return self._cached(key, lambda: self._compute_scaling(method, options))
+
+    def _compute_scaling(self, method: Method, options: ScalingOptions) -> GroupScaling:
+        metadata = self._metadata
+        if not metadata.width:
+            raise not_fitted_error()
+        return group_scaling(
+            _scale_columns(self._state, method, options),
+            _scale_columns(self.total()._state, method, options),
+            by=metadata.by,
+            indices=self._index_of_groups(),
+            columns=metadata.columns,
+            dtypes=metadata.dtypes,
+            constant=options["constant"],
+            correction=options["correction"],
+            method=method,
+        )
 
     def _summaries(self) -> list[ColumnSummary]:
         return [
@@ -364,7 +363,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         own = self[key if isinstance(self.by, tuple) else key[0]]
         names = own.columns or tuple(map(str, range(own.num_features)))
         columns = records(own._state, names, own.dtypes)
-        return [(format_key(key), *text_table.row(record)) for record in columns]
+        return [(format_key(key), *text_table.format_row(record)) for record in columns]
 
     def _title(self) -> str:
         numbers = (len(self), "group"), (self.rows, "row"), (self.num_features, "column")
@@ -373,6 +372,14 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             return counts
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)
         return printable(f"{counts}, by {by}")
+
+
+def _scale_columns(state: _core.State, method: Method, options: ScalingOptions) -> Scaling:
+    """Return the scaling of all columns of a state, with NaN for undefined ones."""
+    if method.name == "standard":
+        return standard_scaling(state, **options)
+    columns = Moments(state.take(list(range(state.columns))), None, ())
+    return scaling_by_method(columns, None, method, too_few="nan", **options)
 
 
 def one_group(key: Key, moments: Moments, by: By) -> GroupedMoments:
@@ -411,7 +418,7 @@ def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Tab
         ("group", *text_table.HEADINGS),
         rows,
         "l" + text_table.ALIGNMENT,
-        omitted=text_table.omitted(omitted),
+        omitted=text_table.omitted_line(omitted),
         head=head,
-        footer=text_table.footer_of(moments.left_out, moments.extremes_are_bounds),
+        footer=text_table.footer_lines(moments.left_out, moments.extremes_are_bounds),
     )

@@ -14,11 +14,11 @@ from evenly.dispatch import is_sparse
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
-from evenly.moments.sparse import sparse_state
+from evenly.moments.sparse import Weights, sparse_state
 from evenly.sources.native_arrays import to_native
-from evenly.transform.arrays import CoreView
-from evenly.transform.arrays import as_core_buffer as array_buffer
-from evenly.typing import Infinite
+from evenly.transform.kernel import CoreView
+from evenly.transform.kernel import as_core_buffer as array_buffer
+from evenly.typing import AnyArray, Infinite
 
 INFINITE_POLICIES = ("error", "missing")
 
@@ -45,42 +45,43 @@ def add_block(
     """
     check_choice("infinite", infinite, INFINITE_POLICIES)
     weights = _weights_of(state, block)
-    as_missing = infinite == "missing"
     try:
-        if isinstance(block.data, ColumnViews) and weights is None:
-            infinity = state.update_views(
-                block.data.views, as_missing, threads, block.first_column or 0
-            )
-        elif block.has_columns:
-            infinity = state.update_columns(
-                [to_native(column.values) for column in block.data],
-                [column.validity for column in block.data],
-                [column.bit_offset for column in block.data],
-                weights,
-                as_missing,
-                threads,
-                block.first_column or 0,
-            )
-        elif is_sparse(block.data):
-            part, infinity = sparse_state(
-                block.data,
-                weights,
-                infinite_as_missing=as_missing,
-                threads=threads,
-                bins=state.bins,
-            )
-            if infinity is None:
-                state.merge(part, consume=True)
-        else:
-            x, dtype = as_core_buffer(block.data)
-            axis = -1 if x.ndim == 1 else block.feature_axis
-            infinity = state.update(x, axis, weights, as_missing, threads, dtype)
+        infinity = _update(state, block, weights, infinite == "missing", threads)
     except (ValueError, OverflowError) as error:
         raise DataError(f"{_label(block)} cannot be added: {error}") from None
     except TypeError:
         raise _dtype_error(block) from None
     if infinity is not None:
         raise infinity_error(block, names, *infinity)
+
+
+def _update(
+    state: _core.State, block: Block, weights: Weights, as_missing: bool, threads: int
+) -> tuple[int, int] | None:
+    """Call the core for the layout of a block; return the row and column of an infinity."""
+    first_column = block.first_column or 0
+    if isinstance(block.data, ColumnViews) and weights is None:
+        return state.update_views(block.data.views, as_missing, threads, first_column)
+    if block.has_columns:
+        return state.update_columns(
+            [to_native(column.values) for column in block.data],
+            [column.validity for column in block.data],
+            [column.bit_offset for column in block.data],
+            weights,
+            as_missing,
+            threads,
+            first_column,
+        )
+    if is_sparse(block.data):
+        part, infinity = sparse_state(
+            block.data, weights, infinite_as_missing=as_missing, threads=threads, bins=state.bins
+        )
+        if infinity is None:
+            state.merge(part, consume=True)
+        return infinity
+    x, dtype = as_core_buffer(block.data)
+    axis = -1 if x.ndim == 1 else block.feature_axis
+    return state.update(x, axis, weights, as_missing, threads, dtype)
 
 
 def add_grouped_block(
@@ -165,8 +166,8 @@ def _sparse_columns(x: Any) -> list[Any]:
     return [x[:, [index]] for index in range(x.shape[1])]
 
 
-def _column(x: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:
-    column: npt.NDArray[Any] = x[:, index] if axis else x[index]
+def _column(x: AnyArray, axis: int, index: int) -> AnyArray:
+    column: AnyArray = x[:, index] if axis else x[index]
     return column
 
 
@@ -192,13 +193,13 @@ def _label(block: Block) -> str:
     return block.label or "the array"
 
 
-def _weights_of(state: _core.State, block: Block) -> npt.NDArray[np.float64] | None:
+def _weights_of(state: _core.State, block: Block) -> Weights:
     """Return the weights of a block, which must be whole numbers if values are counted.
 
     Raises
     ------
     DataError
-        When they are not, or not valid at all.
+        When they are fractions then, or invalid.
     """
     if block.weights is None:
         return None

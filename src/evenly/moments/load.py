@@ -18,6 +18,7 @@ from evenly.typing import Path, StorageOptions
 _Loaded = Moments | GroupedMoments | MomentsByKey
 
 
+# Any, and not a union: callers would have to narrow it before they read any attribute.
 def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
     """Load a statistics file: `Moments`, `GroupedMoments` or `MomentsByKey`, as it was saved.
 
@@ -33,7 +34,7 @@ def load(path: Path, *, storage_options: StorageOptions | None = None) -> Any:
     SourceError
         When the file is missing or cannot be read.
     StatisticsFileError
-        When it is not a statistics file, or no data can have such statistics.
+        When it is not a statistics file, or its statistics are impossible.
     """
     return load_with_manifest(path, storage_options)[0]
 
@@ -108,7 +109,7 @@ def merge(moments: Iterable[Any]) -> Any:
             f"Received: {moments!r}. Pass a list of paths, or evenly.load(path) for a single one."
         )
     total: Any = None
-    for part in map(_loaded, moments):
+    for part in map(_as_moments, moments):
         total = type(part).empty() if total is None else total
         if not isinstance(part, type(total)):
             received = f"{type(total).__name__} and {type(part).__name__}"
@@ -118,7 +119,7 @@ def merge(moments: Iterable[Any]) -> Any:
     return Moments.empty() if total is None else total
 
 
-def _loaded(part: object) -> Any:
+def _as_moments(part: object) -> Any:
     """Return moments unchanged; load those of a path."""
     if isinstance(part, str | os.PathLike):
         return load(part)

@@ -1,8 +1,8 @@
 """The class `Moments`: exact sums, and the statistics computed from them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Never, Unpack, overload
+from typing import TYPE_CHECKING, Any, Never, TypeAlias, Unpack, overload
 
 from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
@@ -13,7 +13,6 @@ from evenly.moments.accumulator import Accumulator
 from evenly.moments.anchors import scaling_by_method
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
-from evenly.moments.statistics import Correction
 from evenly.program_version import program_version
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
@@ -23,7 +22,8 @@ from evenly.transform.methods import (
     MethodOptions,
     parse_method,
 )
-from evenly.transform.scaling import not_fitted_error
+from evenly.transform.scaling import ScalingKeywords
+from evenly.transform.scaling_errors import not_fitted_error
 from evenly.typing import (
     Constant,
     ContainerT,
@@ -31,6 +31,7 @@ from evenly.typing import (
     FloatArray,
     Missing,
     NormalizeMethod,
+    Real,
     ScaleKeywords,
     UnscaleKeywords,
 )
@@ -38,6 +39,11 @@ from evenly.typing import (
 if TYPE_CHECKING:  # only needed for files, which most programs do not write
     from evenly.html_report.summary import ColumnSummary
     from evenly.statistics_file import Header, Manifest
+
+PickledMoments: TypeAlias = tuple[
+    bytes, ColumnNames, tuple[str, ...], tuple[str, ...], int, LeftOut
+]
+"""The packed state, names, dtypes, sources, number of rows, and columns left out."""
 
 
 class Moments(Accumulator):
@@ -74,7 +80,7 @@ class Moments(Accumulator):
     __iter__ = None
 
     def __getattr__(self, name: str) -> Never:
-        """Raise an error, which says what to write instead of a name of another library."""
+        """Raise an error that suggests the name in evenly."""
         hint = " Write moments.variance()." if name == "var" else ""
         raise AttributeError(f"'Moments' object has no attribute {name!r}.{hint}")
 
@@ -88,7 +94,10 @@ class Moments(Accumulator):
     def select(self, names: Iterable[str | int]) -> "Moments":
         """Return the moments of some columns, in the given order.
 
-        Columns without names are selected by their positions.
+        Parameters
+        ----------
+        names
+            The names of the columns, or their positions if they have no names.
 
         Raises
         ------
@@ -105,11 +114,11 @@ class Moments(Accumulator):
         is_label = isinstance(names, tuple) and str(names) in (self.columns or ())
         return self.select([str(names)] if is_label or isinstance(names, str) else _several(names))
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., "Moments"], PickledMoments]:
         state = self._state.copy()
         columns, dtypes, sources, left_out = state.metadata
-        more = tuple(sorted(sources)), state.rows, left_out
-        return _restore, (state.pack(), columns, dtypes, *more)
+        ordered = tuple(sorted(sources))
+        return _restore, (state.pack(), columns, dtypes, ordered, state.rows, left_out)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Moments":
@@ -118,7 +127,7 @@ class Moments(Accumulator):
         Raises
         ------
         StatisticsFileError
-            When it is not a statistics file, or no data can have such statistics.
+            When it is not a statistics file, or its statistics are impossible.
         """
         with _core.ExactMode():
             return from_records(*statistics_file.parse(content))
@@ -164,7 +173,7 @@ class Moments(Accumulator):
         missing: Missing = "keep",
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -201,9 +210,9 @@ class Moments(Accumulator):
             only; choose it when later data may vary, in the unit of the data. ``"error"``: raise
             an error; choose it when a constant column indicates a problem.
         tolerance
-            Columns whose standard deviation is at most this fraction of their size (the root of
-            the mean of x²) are constant too. 0: only columns of equal values. Choose 1e-12, for
-            example, for float64 columns that differ in their last digits only.
+            Columns whose standard deviation is at most this fraction of their root mean square
+            are constant too. 0: only columns of equal values. Choose 1e-12, for example, for
+            float64 columns whose values differ in their last digits only.
         correction
             Subtracted from the count in the variance: see `variance`.
         method
@@ -281,7 +290,7 @@ class Moments(Accumulator):
         dtype: object = None,
         constant: Constant = "zero",
         tolerance: float = 0.0,
-        correction: Correction = 0,
+        correction: Real = 0,
         method: NormalizeMethod = "standard",
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
@@ -322,14 +331,14 @@ class Moments(Accumulator):
         *,
         inverse: bool,
         constant: str,
-        correction: Correction,
+        correction: Real,
         tolerance: float = 0.0,
         too_few: str = "error",
         method: Method = STANDARD,
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()
-        options: dict[str, Any] = {
+        options: ScalingKeywords = {
             "inverse": inverse,
             "constant": constant,
             "correction": correction,
@@ -372,7 +381,7 @@ def _restore(
 def to_records(
     moments: Moments, manifest: "Manifest | None" = None
 ) -> "tuple[Header, Iterator[ColumnRecord]]":
-    """Return what a statistics file has of moments."""
+    """Return the header and the records of the columns of a statistics file."""
     state = moments._state.copy()
     columns, dtypes, sources, _ = state.metadata
     bounds = state.extremes_are_bounds

@@ -47,7 +47,7 @@ def records(
 
 
 def bins_of(state: _core.State, index: int) -> Bins:
-    """Return the bins of a column, which are none if it has no rows."""
+    """Return the bins of a column; empty if it has no rows."""
     found = state.histogram(index)
     if found is None:
         return Bins(0, np.empty(0, np.uint64), np.empty(0, np.int64))

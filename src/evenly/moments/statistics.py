@@ -13,10 +13,10 @@ from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
 from evenly.moments.records import records
 from evenly.statistics_file.column import ColumnRecord
+from evenly.typing import Real
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-Correction = int | float | Fraction
 
 
 class StatisticsMixin(MomentsBase):
@@ -45,10 +45,14 @@ class StatisticsMixin(MomentsBase):
 
     @property
     def mean(self) -> Floats:
-        """The mean of each column: the float64 nearest to the exact one. NaN without values."""
+        """The mean of each column: the float64 nearest to the exact one.
+
+        An array of shape (num_features,), with NaN for a column without values. The properties
+        and results below have the same shape.
+        """
         return self._compute("mean", lambda count, total, _: exact_stats.mean(count, total))
 
-    def variance(self, correction: Correction = 0, *, ddof: Correction | None = None) -> Floats:
+    def variance(self, correction: Real = 0, *, ddof: Real | None = None) -> Floats:
         """Return the variance of each column: the float64 nearest to the exact one.
 
         It is ``sum((x - mean)**2) / (count - correction)``, rounded only once, at the end.
@@ -60,35 +64,67 @@ class StatisticsMixin(MomentsBase):
             describe the given data, as batch normalization does, and 1 to estimate the variance
             of the population from which the rows are sampled.
         ddof
-            The same, by the name that NumPy and pandas have for it.
+            The name of ``correction`` in NumPy and pandas.
 
         Returns
         -------
         array of float64, shape (num_features,)
             NaN where ``count <= correction``; exactly 0 for a constant column.
+
+        Raises
+        ------
+        DataError
+            For a negative or non-finite correction, and when both names are given.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> moments = evenly.fit([[1.0], [3.0]])
+        >>> moments.variance(), moments.variance(correction=1)
+        (array([1.]), array([2.]))
         """
         exact = _exact_correction(correction, ddof)
         return self._compute(("variance", exact), exact_stats.variance, exact)
 
-    def std(self, correction: Correction = 0, *, ddof: Correction | None = None) -> Floats:
+    def std(self, correction: Real = 0, *, ddof: Real | None = None) -> Floats:
         """Return the standard deviation: the float64 nearest to the exact square root.
 
-        It is not the root of the rounded variance. See `variance` for ``correction`` and ``ddof``.
+        It is not the root of the rounded variance. The parameters, the shape of the result and the
+        errors are those of `variance`.
         """
         exact = _exact_correction(correction, ddof)
         return self._compute(("std", exact), exact_stats.std, exact)
 
     @property
     def constant(self) -> npt.NDArray[np.bool_]:
-        """Whether all values of each column are equal, so that its variance is exactly 0."""
+        """Whether all values of each column are equal: an array of booleans.
+
+        The variance of such a column is exactly 0.
+        """
         return self.nearly_constant(0)
 
     def nearly_constant(self, tolerance: float) -> npt.NDArray[np.bool_]:
         """Return whether the values of each column are equal within a tolerance.
 
-        They are if the standard deviation is at most ``tolerance`` times the size of the values,
-        the root of the mean of x². The comparison is exact.
+        They are if the standard deviation is at most ``tolerance`` times the root mean square of
+        the column, ``sqrt(sum(x**2) / count)``. The comparison is exact.
 
+        Parameters
+        ----------
+        tolerance
+            A number from 0 to less than 1.
+
+        Returns
+        -------
+        array of bool, shape (num_features,)
+
+        Raises
+        ------
+        DataError
+            For an invalid tolerance.
+
+        Examples
+        --------
         >>> import evenly
         >>> evenly.fit([[0.1], [0.1 + 2e-17]]).nearly_constant(1e-12)
         array([ True])
@@ -101,14 +137,17 @@ class StatisticsMixin(MomentsBase):
     def count(self) -> Counts:
         """The number of values of each column; with weights, their total weight.
 
-        int64 if all are integers, float64 otherwise.
+        An array of int64 if all totals are integers, of float64 otherwise.
         """
         counts = self._cached("count", lambda: _counts(self._state.counts()))
         return counts.copy()
 
     @property
     def missing(self) -> Counts:
-        """The number of missing values (NaN, null) of each column, or their total weight."""
+        """The number of missing values (NaN, null) of each column, or their total weight.
+
+        The dtype is that of `count`.
+        """
         counts = self._cached("missing", lambda: _counts(self._state.missings()))
         return counts.copy()
 
@@ -130,17 +169,17 @@ class StatisticsMixin(MomentsBase):
 
     @property
     def sum(self) -> list[Fraction]:
-        """The exact sum of each column."""
+        """The exact sum of each column, as a list of ``fractions.Fraction``."""
         return [exact_stats.fraction(value) for value in self._state.sums()]
 
     @property
     def sum_of_squares(self) -> list[Fraction]:
-        """The exact sum of squares of each column."""
+        """The exact sum of squares of each column, as a list of ``fractions.Fraction``."""
         return [exact_stats.fraction(value) for value in self._state.squares()]
 
     def _extremes(self, index: int) -> Floats:
         def compute() -> Floats:
-            # None becomes NaN, an integer above 2**53 the nearest float64
+            # NumPy converts None to NaN, and integers above 2**53 to the nearest float64.
             return np.array(self._state.extremes(), np.float64).reshape(-1, 2)
 
         return self._cached("extremes", compute)[:, index].copy()
@@ -152,21 +191,21 @@ class StatisticsMixin(MomentsBase):
         names = tuple(str(i) if columns is None else columns[i] for i in indices)
         dtypes = tuple(all_dtypes[i] for i in indices)
         columns_shown = records(state.take(indices), names, dtypes)
-        rows = [text_table.row(record) for record in columns_shown]
+        rows = [text_table.format_row(record) for record in columns_shown]
         shape = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
         return text_table.Table(
             f"Moments of {shape}{'' if state.rows == 1 else 's'}",
             text_table.HEADINGS,
             rows,
             text_table.ALIGNMENT,
-            omitted=text_table.omitted(number - len(indices)),
-            footer=text_table.footer_of(
+            omitted=text_table.omitted_line(number - len(indices)),
+            footer=text_table.footer_lines(
                 dict(state.metadata.left_out), bool(state.extremes_are_bounds)
             ),
         )
 
 
-def _exact_correction(correction: Correction, ddof: Correction | None) -> Fraction:
+def _exact_correction(correction: Real, ddof: Real | None) -> Fraction:
     if ddof is not None and correction != 0:
         raise DataError(
             "correction and ddof are two names of one parameter. "

@@ -2,8 +2,8 @@
 
 from evenly.html_report.summary import ColumnSummary, Distribution
 from evenly.moments.distribution import DistributionMixin
+from evenly.moments.histograms import distribution_of
 from evenly.moments.nearly_constant import nearly_constant
-from evenly.moments.pictures import distribution_of
 from evenly.statistics_file.column import ColumnRecord
 
 
@@ -17,7 +17,7 @@ def summaries(moments: DistributionMixin, group: str | None = None) -> list[Colu
     """
     names = moments.columns or tuple(map(str, range(moments.num_features)))
     duplicates = _Duplicates()
-    facts = zip(
+    statistics = zip(
         names,
         moments.column_records(),
         moments.count.tolist(),
@@ -47,7 +47,7 @@ def summaries(moments: DistributionMixin, group: str | None = None) -> list[Colu
             duplicate_of=duplicates.of(name, record),
             distribution=shape,
         )
-        for name, record, count, missing, mean, std, low, high, constant, near, shape in facts
+        for name, record, count, missing, mean, std, low, high, constant, near, shape in statistics
     ]
 
 

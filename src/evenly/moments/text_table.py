@@ -29,13 +29,13 @@ def visible_columns(num_features: int, head: int = HEAD, tail: int = TAIL) -> li
     return [*range(head), *range(num_features - tail, num_features)]
 
 
-def footer_of(left_out: Mapping[str, str], extremes_are_bounds: bool) -> list[str]:
+def footer_lines(left_out: Mapping[str, str], extremes_are_bounds: bool) -> list[str]:
     """Return the lines below the table of moments."""
     lines = [BOUNDS] if extremes_are_bounds else []
     return [*lines, format_skipped(left_out)] if left_out else lines
 
 
-def omitted(rows: int) -> str:
+def omitted_line(rows: int) -> str:
     """Return the line that stands for rows that are not shown; empty if all are shown."""
     return f"({rows:,} more)" if rows else ""
 
@@ -95,7 +95,7 @@ def to_html(table: Table) -> str:
 
 
 def _align(cells: Row, alignment: str) -> list[str]:
-    """Pad the cells of a column, of which the first is its heading, to one width."""
+    """Pad the heading and the cells of a column to one width."""
     padded = [cells[0], *_align_decimal(cells[1:])] if alignment == "d" else list(cells)
     width = max(map(_width, padded))
     spaces = [" " * (width - _width(cell)) for cell in padded]
@@ -124,7 +124,7 @@ def _width(text: str) -> int:
     return len(text) + wide - zero_width
 
 
-def label(name: str) -> str:
+def format_name(name: str) -> str:
     """Return a printable name, shortened if it is long."""
     name = printable(name)
     return name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
@@ -138,57 +138,58 @@ def format_skipped(columns: Mapping[str, str]) -> str:
     """
     reasons: dict[str, list[str]] = {}
     for name, reason in columns.items():
-        reasons.setdefault(reason, []).append(label(name))
-    groups = [f"{_shorten(names)} ({printable(reason)})" for reason, names in reasons.items()]
+        reasons.setdefault(reason, []).append(format_name(name))
+    groups = [f"{_format_names(names)} ({printable(reason)})" for reason, names in reasons.items()]
     return f"left out: {'; '.join(groups)}"
 
 
-def _shorten(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more
 
 
-def row(column: ColumnRecord) -> Row:
+def format_row(column: ColumnRecord) -> Row:
     """Return the cells of the row of a column."""
     sums = column.present, column.sum, column.squares
     return (
-        label(column.name or ""),
-        _count(column.present),
-        _count(column.missing),
-        point(exact_stats.mean(column.present, column.sum), column.dtype),
-        spread(exact_stats.std(*sums, Fraction(0)), column.dtype),
-        point(column.min, column.dtype),
-        point(column.max, column.dtype),
+        format_name(column.name or ""),
+        _format_count(column.present),
+        _format_count(column.missing),
+        format_value(exact_stats.mean(column.present, column.sum), column.dtype),
+        format_spread(exact_stats.std(*sums, Fraction(0)), column.dtype),
+        format_value(column.min, column.dtype),
+        format_value(column.max, column.dtype),
     )
 
 
-def point(value: float | None, dtype: str) -> str:
+def format_value(value: float | None, dtype: str) -> str:
     """Format a mean or an extreme: a number, or the date and time that it stands for.
 
-    >>> point(1.0, "float64"), point(None, "date[day]"), point(0.0, "date[day]")
-    ('1', '-', '1970-01-01')
+    >>> format_value(1.0, "float64"), format_value(0.0, "date[day]"), format_value(None, "int8")
+    ('1', '1970-01-01', '-')
     """
     if value is not None and is_time(dtype):
-        return point_text(value, dtype) or _number(value)
-    return _number(value)
+        return point_text(value, dtype) or _format_optional(value)
+    return _format_optional(value)
 
 
-def spread(value: float | None, dtype: str) -> str:
+def format_spread(value: float | None, dtype: str) -> str:
     """Format a standard deviation: a number, or a duration for times."""
     if value is not None and value == value and is_time(dtype):
-        return duration_text(value, dtype) or _number(value)
-    return _number(value)
+        return duration_text(value, dtype) or _format_optional(value)
+    return _format_optional(value)
 
 
-def _count(value: Dyadic) -> str:
-    is_integer = exact_stats.fits_int64(value)
-    return f"{value[0] << value[1]:,}" if is_integer else _number(exact_stats.to_float(value))
+def _format_count(value: Dyadic) -> str:
+    if exact_stats.fits_int64(value):
+        return f"{value[0] << value[1]:,}"
+    return _format_optional(exact_stats.to_float(value))
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else number(value)
+def _format_optional(value: float | None) -> str:
+    return "-" if value is None or value != value else format_number(value)
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Format a number with six digits, and with all digits before the decimal point."""
     return decimal_text(value, 6)

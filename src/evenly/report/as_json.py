@@ -6,9 +6,10 @@ from typing import Any
 
 from evenly.moments import GroupedMoments, Moments, MomentsByKey
 from evenly.report.table import remarks
+from evenly.typing import JsonObject
 
 
-def as_document(moments: Moments | GroupedMoments | MomentsByKey) -> dict[str, Any]:
+def as_document(moments: Moments | GroupedMoments | MomentsByKey) -> JsonObject:
     """Return any moments as JSON-compatible values."""
     if isinstance(moments, MomentsByKey):
         paths = moments.paths
@@ -18,7 +19,7 @@ def as_document(moments: Moments | GroupedMoments | MomentsByKey) -> dict[str, A
     return to_dict(moments) if isinstance(moments, Moments) else group_to_dict(moments)
 
 
-def to_dict(moments: Moments) -> dict[str, Any]:
+def to_dict(moments: Moments) -> JsonObject:
     """Return the statistics of moments as JSON-compatible values.
 
     Values that are not finite become None. The mean, the standard deviation and the variance
@@ -60,7 +61,7 @@ def to_dict(moments: Moments) -> dict[str, Any]:
     }
 
 
-def group_to_dict(moments: GroupedMoments) -> dict[str, Any]:
+def group_to_dict(moments: GroupedMoments) -> JsonObject:
     """Return the statistics of each group, with dates and timestamps as ISO 8601.
 
     >>> import evenly

@@ -7,10 +7,10 @@ from evenly.moments.nearly_constant import nearly_constant
 from evenly.moments.text_table import (
     BOUNDS,
     Table,
-    label,
-    number,
-    point,
-    spread,
+    format_name,
+    format_number,
+    format_spread,
+    format_value,
     to_text,
     visible_columns,
 )
@@ -22,7 +22,7 @@ HEADINGS = ("column", "count", "missing", "mean", "std", "min", "max", "remarks"
 HEAD, TAIL = 50, 10
 """Columns shown at the start and at the end of a longer table."""
 _MAX_LEFT_OUT = 20
-"""Columns that are not fitted, of which each has a row."""
+"""The maximum number of columns that are not fitted, each with a row."""
 
 
 def table(moments: Moments) -> str:
@@ -62,7 +62,7 @@ def table(moments: Moments) -> str:
 def any_table(moments: Moments | GroupedMoments | MomentsByKey) -> str:
     """Return the table of any moments as text; with keys, one table for each."""
     if isinstance(moments, MomentsByKey):
-        return "\n\n".join(f"{label(key)}: {table(m)}" for key, m in moments.items())
+        return "\n\n".join(f"{format_name(key)}: {table(m)}" for key, m in moments.items())
     return table(moments) if isinstance(moments, Moments) else group_table(moments)
 
 
@@ -104,13 +104,13 @@ def _footer(moments: Moments) -> list[str]:
 
 def _rows(moments: Moments, labels: list[str]) -> list[text_table.Row]:
     columns = (
-        map(label, labels),
+        map(format_name, labels),
         map(_format_count, moments.count.tolist()),
         map(_format_count, moments.missing.tolist()),
-        map(_number_or(point), moments.mean.tolist(), moments.dtypes),
-        map(_number_or(spread), moments.std().tolist(), moments.dtypes),
-        map(_number_or(point), moments.min.tolist(), moments.dtypes),
-        map(_number_or(point), moments.max.tolist(), moments.dtypes),
+        map(_number_or(format_value), moments.mean.tolist(), moments.dtypes),
+        map(_number_or(format_spread), moments.std().tolist(), moments.dtypes),
+        map(_number_or(format_value), moments.min.tolist(), moments.dtypes),
+        map(_number_or(format_value), moments.max.tolist(), moments.dtypes),
         remarks(moments),
     )
     return list(zip(*columns, strict=True))
@@ -125,7 +125,7 @@ def _left_out(columns: Mapping[str, str]) -> list[text_table.Row]:
     items = list(columns.items())
     shown, others = items[:_MAX_LEFT_OUT], items[_MAX_LEFT_OUT:]
     reasons = ", ".join(dict.fromkeys(reason for _, reason in others))
-    cells = [(label(name), reason) for name, reason in shown]
+    cells = [(format_name(name), reason) for name, reason in shown]
     cells += [(f"({len(others):,} more)", reasons)] if others else []
     empty = ("",) * (len(HEADINGS) - 2)
     return [(name, *empty, f"left out: {printable(reason)}") for name, reason in cells]
@@ -133,9 +133,9 @@ def _left_out(columns: Mapping[str, str]) -> list[text_table.Row]:
 
 def _number_or(time_text: Callable[[float, str], str]) -> Callable[[float, str], str]:
     """Return the function that formats numbers, and times with ``time_text``."""
-    return lambda value, dtype: time_text(value, dtype) if is_time(dtype) else number(value)
+    return lambda value, dtype: time_text(value, dtype) if is_time(dtype) else format_number(value)
 
 
 def _format_count(value: float) -> str:
     """Format a count, or a total of weights, which may have a fraction."""
-    return f"{int(value):,}" if float(value).is_integer() else number(value)
+    return f"{int(value):,}" if float(value).is_integer() else format_number(value)

@@ -3,12 +3,12 @@
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib import format as npy
 
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.typing import AnyArray
 
-Array = npt.NDArray[Any]
+Array = AnyArray
 
 
 class NpySink:

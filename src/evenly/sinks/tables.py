@@ -2,10 +2,16 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import DataError, UnsupportedTypeError, first_line, format_names
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.csv
+    import pyarrow.parquet
 
 
 class TableSink:
@@ -15,8 +21,8 @@ class TableSink:
         self._file = file
         self._suffix = suffix
         self._header = header
-        self._writer: Any = None
-        self._schema: Any = None
+        self._writer: Any = None  # of `_WRITERS`, once the schema is known
+        self._schema: Any = None  # that of the first batch
 
     def write(self, batch: object) -> None:
         """Append a record batch, or a 2-D array whose columns are named by index.
@@ -37,7 +43,7 @@ class TableSink:
                 self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
             self._writer.write_batch(self._conform(batch))
 
-    def _conform(self, batch: Any) -> Any:
+    def _conform(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
         """Return the batch with the column order and types of the first one."""
         schema = self._schema
         if batch.schema.equals(schema):
@@ -68,23 +74,23 @@ class TableSink:
             self._writer.close()
 
 
-def _pyarrow(module: str = "pyarrow") -> Any:
+def _pyarrow(module: str = "pyarrow") -> ModuleType:
     return extras.require(module, extra="files", feature="Writing Parquet, Arrow and CSV")
 
 
-def _parquet(file: BinaryIO, schema: object, _: bool) -> Any:
+def _parquet(file: BinaryIO, schema: object, _: bool) -> "pyarrow.parquet.ParquetWriter":
     return _pyarrow("pyarrow.parquet").ParquetWriter(file, schema)
 
 
-def _arrow(file: BinaryIO, schema: object, _: bool) -> Any:
+def _arrow(file: BinaryIO, schema: object, _: bool) -> "pyarrow.RecordBatchWriter":
     return _pyarrow("pyarrow.ipc").new_file(file, schema)
 
 
-def _arrow_stream(file: BinaryIO, schema: object, _: bool) -> Any:
+def _arrow_stream(file: BinaryIO, schema: object, _: bool) -> "pyarrow.RecordBatchWriter":
     return _pyarrow("pyarrow.ipc").new_stream(file, schema)
 
 
-def _without_categories(schema: Any) -> Any:
+def _without_categories(schema: "pyarrow.Schema") -> "pyarrow.Schema":
     """Return a schema with categories replaced by their values.
 
     An Arrow file has one dictionary per column, but each input file has its own, and later ones
@@ -98,7 +104,7 @@ def _without_categories(schema: Any) -> Any:
     return pyarrow.schema(fields, schema.metadata)
 
 
-def _csv(file: BinaryIO, schema: object, header: bool) -> Any:
+def _csv(file: BinaryIO, schema: object, header: bool) -> "pyarrow.csv.CSVWriter":
     csv = _pyarrow("pyarrow.csv")
     options = csv.WriteOptions(include_header=header, quoting_style="needed")
     return csv.CSVWriter(file, schema, write_options=options)
@@ -115,7 +121,7 @@ _WRITERS: dict[str, Callable[[BinaryIO, Any, bool], Any]] = {
 }
 
 
-def _as_batch(array: Any, suffix: str) -> Any:
+def _as_batch(array: Any, suffix: str) -> "pyarrow.RecordBatch":
     if array.ndim != 2:
         raise UnsupportedTypeError(
             f"A {suffix} file holds a table, which has two dimensions. Received: an array of "

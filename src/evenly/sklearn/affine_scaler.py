@@ -82,9 +82,10 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: object, y: object = None) -> Self:  # noqa: N803
-        """Add the rows of ``X`` to the statistics; parameters and errors as in `fit`.
+        """Add the rows of ``X`` to the statistics, and return the scaler.
 
-        Any batches in any order give the same bits as one `fit` of all rows.
+        Any batches in any order give the same bits as one `fit` of all rows. The parameters and
+        the errors are those of `fit`.
         """
         self._check(X)
         first = "moments_" not in vars(self)
@@ -97,13 +98,34 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: object) -> Any:  # noqa: N803
-        """Return ``X`` scaled; floats keep their dtype, others become float64."""
+        """Return ``X`` scaled.
+
+        Parameters
+        ----------
+        X
+            Array-like, shape (n_samples, n_features), with the fitted columns.
+
+        Returns
+        -------
+        array of the shape of X
+            Floats keep their dtype, other numbers become float64.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For input that scikit-learn rejects, such as other columns.
+        """
         check_is_fitted(self)
         x = validation.validate_transform(self, X)
         return apply_scaling(x, self._scaling(inverse=False), in_place=not self.copy)
 
     def inverse_transform(self, X: object) -> Any:  # noqa: N803
-        """Undo `transform`, to rounding."""
+        """Return ``X`` in the unit of the data: the inverse of `transform`, up to rounding.
+
+        The parameters, the result and the errors are those of `transform`.
+        """
         check_is_fitted(self)
         x = validation.validate_inverse(self, X)
         return apply_scaling(x, self._scaling(inverse=True), in_place=not self.copy)

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from sklearn import get_config
 
@@ -13,6 +12,7 @@ from evenly.columns import ColumnNames
 from evenly.errors import DataError
 from evenly.moments.ingest import as_core_buffer
 from evenly.sklearn.array_api import is_array_api, to_numpy
+from evenly.typing import FloatArray
 
 _SMALL = 2**16
 """Values that one thread of NumPy adds up before the core's threads have been woken."""
@@ -38,7 +38,7 @@ def check_finite(x: Any, names: ColumnNames) -> None:
     raise infinity_error(row, column, names)
 
 
-def _has_finite_sum(x: npt.NDArray[np.floating[Any]]) -> bool:
+def _has_finite_sum(x: FloatArray) -> bool:
     """Return whether the sum of all values is finite; then all of them are."""
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(np.add.reduce(x, axis=None))

@@ -12,12 +12,10 @@ offset is scaled to the precision of float32: x - hi is exact for x near the mea
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.sklearn.scaling import scaling_of
 from evenly.transform import Scaling
-
-Floats = npt.NDArray[np.floating[Any]]
+from evenly.typing import FloatArray
 
 
 def declare(*, scope: Any, inputs: Any) -> list[Any]:
@@ -67,7 +65,7 @@ def _fits_float32(scaling: Scaling) -> bool:
     return scaling.power is None and not small.any() and not huge.any()
 
 
-def _steps(scaling: Scaling, *, use_float32: bool) -> list[tuple[str, Floats]]:
+def _steps(scaling: Scaling, *, use_float32: bool) -> list[tuple[str, FloatArray]]:
     """Return the operations and their operands, without those that change nothing."""
     hi, lo, factor = scaling.hi, scaling.lo, scaling.factor
     if use_float32:
@@ -85,7 +83,7 @@ class _Nodes:
     def __init__(self, scope: Any, container: Any, dtype: type[np.floating[Any]]) -> None:
         self._scope, self._container, self._dtype = scope, container, dtype
 
-    def add(self, operation: str, name: str, values: Floats) -> str:
+    def add(self, operation: str, name: str, values: FloatArray) -> str:
         """Add an operation with a constant operand; return the name of its result."""
         from skl2onnx.proto import onnx_proto
 

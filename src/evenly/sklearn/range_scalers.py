@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse, stats
 from sklearn import preprocessing
 from sklearn.utils._param_validation import Interval
@@ -17,7 +18,7 @@ from evenly.sklearn.affine_scaler import AffineScaler
 from evenly.sklearn.fitted_attributes import FittedAttribute
 from evenly.transform.methods import NO_VALUES, Anchors, Method
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+Floats = npt.NDArray[np.float64]
 
 
 class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
@@ -66,7 +67,7 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
 
     @FittedAttribute
     def min_(self) -> Floats:
-        """What is added to each column after it is multiplied by ``scale_``."""
+        """The offset that is added to each column after it is multiplied by ``scale_``."""
         return self.feature_range[0] - self.moments_.min * self._factor()
 
     @FittedAttribute
@@ -130,7 +131,7 @@ class MaxAbsScaler(AffineScaler, preprocessing.MaxAbsScaler):
 
     @FittedAttribute
     def scale_(self) -> Floats:
-        """What each column is divided by."""
+        """The divisor of each column."""
         return _without_zeros(self._largest())
 
     @FittedAttribute
@@ -221,7 +222,7 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
 
     @FittedAttribute
     def scale_(self) -> Floats | None:
-        """What each column is divided by; None when ``with_scaling=False``."""
+        """The divisor of each column; None when ``with_scaling=False``."""
         return self._spread() if self.with_scaling else None
 
     def _spread(self) -> Floats:
@@ -253,5 +254,5 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
 
 
 def _without_zeros(spread: Floats) -> Floats:
-    """Return what columns are divided by: constant ones by 1, as in scikit-learn."""
+    """Return the divisors of columns: 1 for constant ones, as in scikit-learn."""
     return np.where(spread == 0, 1.0, spread)

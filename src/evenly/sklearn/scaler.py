@@ -242,9 +242,10 @@ class StandardScaler(preprocessing.StandardScaler):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: object, y: object = None, sample_weight: object = None) -> Self:  # noqa: N803
-        """Add the rows of ``X`` to the statistics; parameters and errors as in `fit`.
+        """Add the rows of ``X`` to the statistics, and return the scaler.
 
-        Any batches in any order give the same bits as one `fit` of all rows.
+        Any batches in any order give the same bits as one `fit` of all rows. The parameters and
+        the errors are those of `fit`.
         """
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
@@ -264,23 +265,44 @@ class StandardScaler(preprocessing.StandardScaler):
         return tuple(getattr(self, "feature_names_in_", ())) or None
 
     def transform(self, X: object, copy: bool | None = None) -> Any:  # noqa: N803
-        """Return ``(X - mean) / std``; floats keep their dtype, others become float64.
+        """Return ``(X - mean) / std``.
 
         Parameters
         ----------
         X
-            Array-like or sparse matrix (which becomes CSR) with the fitted columns.
+            Array-like or sparse matrix (which becomes CSR), shape (n_samples, n_features), with
+            the fitted columns.
         copy
-            None uses the ``copy`` of the constructor.
+            Whether to leave ``X`` unchanged. None: as in the constructor.
+
+        Returns
+        -------
+        array or CSR matrix of the shape of X
+            Floats keep their dtype, other numbers become float64.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For input that scikit-learn rejects, such as other columns, and for a sparse matrix
+            with ``with_mean=True``.
+
+        Examples
+        --------
+        >>> from evenly.sklearn import StandardScaler
+        >>> StandardScaler().fit([[1.0], [3.0]]).transform([[5.0]])
+        array([[3.]])
         """
         self._check_is_fitted()
         x = validation.validate_transform(self, X)
         return self._scale(x, copy, inverse=False)
 
     def inverse_transform(self, X: object, copy: bool | None = None) -> Any:  # noqa: N803
-        """Return ``X * std + mean``: undo `transform`, to rounding; constants exactly.
+        """Return ``X * std + mean``: the inverse of `transform`, up to rounding.
 
-        Parameters are as in `transform`.
+        Constant columns are restored exactly. The parameters, the result and the errors are those
+        of `transform`.
         """
         self._check_is_fitted()
         x = validation.validate_inverse(self, X)

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, no_rows_error
@@ -21,6 +21,10 @@ from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import check_weights_column
 from evenly.sources.weights import WeightedSource, Weights
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 _BYTES = 16 * 2**20
 
@@ -138,7 +142,7 @@ def _with_rows(source: ArraySource, chunk: Chunk) -> Source:
     return result
 
 
-def is_image_type(dtype: Any) -> bool:
+def is_image_type(dtype: "pyarrow.DataType") -> bool:
     """Return whether a PyArrow type holds encoded images: bytes, or their bytes and path."""
     import pyarrow.types as types
 
@@ -189,7 +193,7 @@ def image_files(
         first = max(0, first - len(chunk.values))
 
 
-def _image_file(label: str, scalar: Any, open_paths: bool) -> ImageFile:
+def _image_file(label: str, scalar: "pyarrow.Scalar", open_paths: bool) -> ImageFile:
     value = scalar.as_py()
     content, path = (value, None)
     if isinstance(value, dict):

@@ -4,8 +4,6 @@ import math
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import numpy as np
-
 from evenly.block import Block, Column
 from evenly.errors import UnsupportedTypeError
 from evenly.sources import block_sizes
@@ -18,6 +16,7 @@ from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import NUMBER, Field, resolve_positions
 from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
+from evenly.typing import AnyDtype
 
 
 class ArraySource(SequentialSource):
@@ -118,7 +117,7 @@ class StructuredTable:
         yield ColumnBatch(columns, self.nbytes or 0)
 
 
-def field_of(name: str, dtype: np.dtype[Any]) -> Field:
+def field_of(name: str, dtype: AnyDtype) -> Field:
     """Return the `Field` of a column with a dtype."""
     if dtype.subdtype is not None or dtype.names is not None:
         return Field(name, "nested")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,12 @@ from evenly.sources.exact_rows import with_missing
 from evenly.sources.group_keys import locate_error
 from evenly.sources.object_columns import object_column
 from evenly.sources.selection import NULL, NUMBER, Field, is_selectable
+from evenly.typing import AnyArray, AnyDtype
+
+if TYPE_CHECKING:
+    from nanoarrow.c_array import CArray, CArrayView
+    from nanoarrow.c_schema import CSchema
+
 
 _NUMBERS = {
     "c": "i1",
@@ -45,7 +51,7 @@ _TEXT = {"u", "U", "vu"}
 _BINARY = {"z", "Z", "vz"}
 
 
-def column_kind(schema: Any) -> str:
+def column_kind(schema: "CSchema") -> str:
     """Return the kind of a column, as `Field` has it, from its Arrow schema."""
     if schema.dictionary is not None:
         return kind_of_category(column_kind(schema.dictionary))
@@ -65,7 +71,7 @@ def column_kind(schema: Any) -> str:
     return time_kind(arrow_format) or "nested"
 
 
-def _is_numeric_text(schema: Any) -> bool:
+def _is_numeric_text(schema: "CSchema") -> bool:
     """Return whether ADBC's driver sends texts for the type numeric of PostgreSQL.
 
     The type allows 131,072 digits, for which Arrow has no type.
@@ -98,7 +104,7 @@ def time_kind(arrow_format: str) -> str | None:
     return "interval" if arrow_format.startswith("ti") else None
 
 
-def fields_of(schema: Any, label: str, error: Error = DataError) -> tuple[Field, ...]:
+def fields_of(schema: "CSchema", label: str, error: Error = DataError) -> tuple[Field, ...]:
     """Return the fields of a table's Arrow schema; an index stored by pandas is marked.
 
     Raises
@@ -122,7 +128,9 @@ def _kind_of_format(arrow_format: str) -> str:
     return NUMBER if arrow_format in _NUMBERS else time_kind(arrow_format) or ""
 
 
-def read_fields(schema: Any, label: str, error: Error = DataError) -> tuple[list[str], list[str]]:
+def read_fields(
+    schema: "CSchema", label: str, error: Error = DataError
+) -> tuple[list[str], list[str]]:
     """Return the names and the formats of a table's columns, without an object for each of them.
 
     The format is empty if it does not say all: columns with a dictionary or children, and those
@@ -137,7 +145,7 @@ def read_fields(schema: Any, label: str, error: Error = DataError) -> tuple[list
         return _core.read_fields(schema._addr())
 
 
-def _index_names(schema: Any) -> set[str]:
+def _index_names(schema: "CSchema") -> set[str]:
     """Return the names of the columns that pandas metadata marks as the index."""
     metadata = dict(schema.metadata or {})
     try:
@@ -147,7 +155,7 @@ def _index_names(schema: Any) -> set[str]:
         return set()  # other metadata under the same key
 
 
-Reader = Callable[[Any], Column]
+Reader: TypeAlias = "Callable[[CArray], Column]"
 
 
 def column_error(why: Exception, name: str, label: str, error: Error = DataError) -> Exception:
@@ -161,7 +169,7 @@ def column_error(why: Exception, name: str, label: str, error: Error = DataError
     return invalid_arrow_error(str(name), label, why, error)
 
 
-def reader_of(schema: Any, *, codes: bool = False) -> Reader:
+def reader_of(schema: "CSchema", *, codes: bool = False) -> Reader:
     """Return the function that reads a column, or the codes of a dictionary column."""
     arrow_format = schema.format
     if schema.dictionary is not None and not codes:
@@ -182,14 +190,14 @@ def reader_of(schema: Any, *, codes: bool = False) -> Reader:
     return lambda array: _read_numbers(array, dtype, time)
 
 
-def _read_numbers(array: Any, dtype: np.dtype[Any], time: str = "") -> Column:
+def _read_numbers(array: "CArray", dtype: AnyDtype, time: str = "") -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
     values = buffer_array(view, 1, dtype)[start : start + rows]
     return Column(values, validity_of(array, view), start, time)
 
 
-def _read_bits(array: Any) -> Column:
+def _read_bits(array: "CArray") -> Column:
     """Return a column of booleans, one byte per value."""
     view = array.view()
     start, stop = array.offset, array.offset + len(array)
@@ -199,7 +207,7 @@ def _read_bits(array: Any) -> Column:
     return Column(bits.view(np.bool_), validity_of(array, view), start)
 
 
-def _read_decimals(array: Any, scale: int, bits: int) -> Column:
+def _read_decimals(array: "CArray", scale: int, bits: int) -> Column:
     view = array.view()
     start, rows = array.offset, len(array)
     validity = validity_of(array, view)
@@ -217,7 +225,7 @@ def _numeric_text_reader(arrow_format: str) -> Reader:
     """Return the function that reads numbers as texts, whose ends are in another buffer."""
     dtype = np.dtype("i4" if arrow_format == "u" else "i8")
 
-    def read(array: Any) -> Column:
+    def read(array: "CArray") -> Column:
         view = array.view()
         start, rows = array.offset, len(array)
         ends = buffer_array(view, 1, dtype)[start : start + rows + 1].tolist()
@@ -231,7 +239,7 @@ def _numeric_text_reader(arrow_format: str) -> Reader:
     return read
 
 
-def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
+def _small_integers(array: "CArray", dtype: AnyDtype) -> npt.NDArray[np.int64]:
     """Return a copy of the integers of decimals of 32 or 64 bits.
 
     nanoarrow 0.9.0 has no views of their buffers: "Unsupported Arrow type_id".
@@ -244,7 +252,7 @@ def _small_integers(array: Any, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
 def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
     dtype = np.dtype(_NUMBERS[arrow_format])
 
-    def read(array: Any) -> Column:
+    def read(array: "CArray") -> Column:
         codes = _read_numbers(array, dtype)
         entries = read_values(array.dictionary)
         index = checked_codes(codes, len(entries))
@@ -259,7 +267,7 @@ def _run_end_reader(arrow_format: str, read_values: Reader) -> Reader:
     """Return the function that reads runs of equal values, each with the row where it ends."""
     dtype = np.dtype(_NUMBERS[arrow_format])
 
-    def read(array: Any) -> Column:
+    def read(array: "CArray") -> Column:
         ends = _read_numbers(array.child(0), dtype).values
         runs = read_values(array.child(1))
         rows = np.arange(array.offset, array.offset + len(array))
@@ -299,14 +307,14 @@ def checked_codes(codes: Column, entries: int) -> npt.NDArray[np.intp]:
     return np.where(outside, 0, values).astype(np.intp)
 
 
-def validity_of(array: Any, view: Any) -> npt.NDArray[np.uint8] | None:
+def validity_of(array: "CArray", view: "CArrayView") -> npt.NDArray[np.uint8] | None:
     """Return the validity bitmap of an array; None if all rows are valid."""
     if array.null_count == 0 or not view.buffer(0).size_bytes:
         return None
     return buffer_array(view, 0, np.dtype(np.uint8))
 
 
-def buffer_array(view: Any, index: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def buffer_array(view: "CArrayView", index: int, dtype: AnyDtype) -> AnyArray:
     """Return a view of a buffer that keeps the Arrow array alive."""
     buffer = view.buffer(index)
     if not buffer.size_bytes:

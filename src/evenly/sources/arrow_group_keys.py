@@ -3,7 +3,7 @@
 Bytes that are not valid UTF-8 are decoded with surrogateescape (PEP 383).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,12 +21,18 @@ from evenly.sources.arrow import (
 from evenly.sources.arrow_input import open_stream
 from evenly.sources.group_keys import factorize_column, factorize_words, from_codes
 from evenly.sources.selection import NULL, NUMBER
+from evenly.typing import AnyArray
+
+if TYPE_CHECKING:
+    from nanoarrow.c_array import CArray, CArrayView
+    from nanoarrow.c_schema import CSchema
+
 
 _INLINE = 12
 """Maximum length of a string stored inline in its view (Arrow's binary view layout)."""
 
 
-def factorize_arrow(schema: Any, array: Any) -> GroupKeys:
+def factorize_arrow(schema: "CSchema", array: "CArray") -> GroupKeys:
     """Factorize an array of a column.
 
     Raises
@@ -66,7 +72,7 @@ def concat_keys(keys: list[GroupKeys]) -> GroupKeys:
     """Concatenate the keys of consecutive rows."""
     if len(keys) == 1:
         return keys[0]
-    positions: dict[Any, int] = {}
+    positions: dict[object, int] = {}
     codes = [np.empty(0, np.int64)]
     for piece in keys:
         merged = [positions.setdefault(entry, len(positions)) for entry in piece.uniques]
@@ -74,7 +80,7 @@ def concat_keys(keys: list[GroupKeys]) -> GroupKeys:
     return GroupKeys(np.concatenate(codes), tuple(positions))
 
 
-def _factorize_dictionary(schema: Any, array: Any) -> GroupKeys:
+def _factorize_dictionary(schema: "CSchema", array: "CArray") -> GroupKeys:
     entries = factorize_arrow(schema.dictionary, array.dictionary)
     codes = reader_of(schema, codes=True)(array)
     index = checked_codes(codes, len(entries))
@@ -87,7 +93,7 @@ def _factorize_dictionary(schema: Any, array: Any) -> GroupKeys:
     )
 
 
-def _factorize_strings(array: Any, width: Any) -> GroupKeys:
+def _factorize_strings(array: "CArray", width: type[np.int32] | type[np.int64]) -> GroupKeys:
     view = array.view()
     start, rows = array.offset, len(array)
     ends = buffer_array(view, 1, np.dtype(width))[start : start + rows + 1].astype(np.int64)
@@ -99,7 +105,7 @@ def _factorize_strings(array: Any, width: Any) -> GroupKeys:
     )
 
 
-def _factorize_string_views(array: Any) -> GroupKeys:
+def _factorize_string_views(array: "CArray") -> GroupKeys:
     view = array.view()
     start, rows = array.offset, len(array)
     views = buffer_array(view, 1, np.dtype(np.int32)).reshape(-1, 4)[start : start + rows]
@@ -116,7 +122,12 @@ def _factorize_string_views(array: Any) -> GroupKeys:
 
 
 def _factorize_buffers(
-    array: Any, view: Any, buffers: Any, buffer_indices: Any, offsets: Any, lengths: Any
+    array: "CArray",
+    view: "CArrayView",
+    buffers: Any,
+    buffer_indices: AnyArray,
+    offsets: AnyArray,
+    lengths: AnyArray,
 ) -> GroupKeys:
     validity = validity_of(array, view)
     present = None

@@ -11,17 +11,24 @@ No other module in ``sources`` imports Arrow arrays with nanoarrow.
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly.dispatch import is_instance
 from evenly.errors import DataError, EvenlyError
 from evenly.sources.read_errors import reason
 
+if TYPE_CHECKING:
+    import pyarrow
+    from nanoarrow.c_array import CArray
+    from nanoarrow.c_array_stream import CArrayStream
+    from nanoarrow.c_schema import CSchema
+
+
 Error = type[EvenlyError]
 """The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
 
 
-def open_stream(x: object, label: str, error: Error = DataError) -> Any:
+def open_stream(x: object, label: str, error: Error = DataError) -> "CArrayStream | OneArray":
     """Open an object with an Arrow capsule as a nanoarrow stream of arrays with one schema.
 
     Parameters
@@ -55,18 +62,18 @@ class OneArray:
     (nanoarrow 0.9.0, ``nanoarrow.c_array_stream(pyarrow.array(["a"], pyarrow.string_view()))``).
     """
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: "CArray") -> None:
         self._array = array
 
-    def get_schema(self) -> Any:
+    def get_schema(self) -> "CSchema":
         """Return the schema of the array."""
         return self._array.schema
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> "Iterator[CArray]":
         yield self._array
 
 
-def open_array(x: object, label: str, error: Error = DataError) -> Any:
+def open_array(x: object, label: str, error: Error = DataError) -> "CArray":
     """Open an object with an Arrow capsule as a nanoarrow array; see `open_stream`."""
     import nanoarrow
 
@@ -85,7 +92,7 @@ def decoding_names(label: str, error: Error) -> Iterator[None]:
         ) from None
 
 
-def schema_of(x: object, label: str = "", error: Error = DataError) -> Any:
+def schema_of(x: object, label: str = "", error: Error = DataError) -> "CSchema":
     """Return the nanoarrow schema of a PyArrow schema, field or type.
 
     Raises
@@ -146,12 +153,14 @@ def checked(x: object, label: str, error: Error = DataError, *, full: bool = Fal
     return x
 
 
-def _check_columns(table: Any, label: str, error: Error, full: bool = False) -> None:
+def _check_columns(table: "pyarrow.Table", label: str, error: Error, full: bool = False) -> None:
     for name, column in zip(table.schema.names, table.columns, strict=True):
         _check(column, name, label, error, full)
 
 
-def _check(column: Any, name: str, label: str, error: Error, full: bool) -> None:
+def _check(
+    column: "pyarrow.ChunkedArray | pyarrow.Array", name: str, label: str, error: Error, full: bool
+) -> None:
     import pyarrow
 
     try:
@@ -162,7 +171,7 @@ def _check(column: Any, name: str, label: str, error: Error, full: bool) -> None
         raise invalid_arrow_error(name, label, why, error) from None
 
 
-def _as_bytes(column: Any) -> Any:
+def _as_bytes(column: "pyarrow.ChunkedArray | pyarrow.Array") -> "pyarrow.Array":
     """View a column of strings as bytes: strings may contain invalid UTF-8."""
     import pyarrow
 

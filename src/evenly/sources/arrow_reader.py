@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly import _core
 from evenly.block import Column, ColumnViews, GroupKeys
@@ -19,6 +19,10 @@ from evenly.sources.arrow_group_keys import factorize_arrow
 from evenly.sources.arrow_input import Error
 from evenly.sources.column_views import set_column
 from evenly.sources.selection import is_selectable
+
+if TYPE_CHECKING:
+    from nanoarrow.c_array import CArray
+    from nanoarrow.c_schema import CSchema
 
 
 class ColumnReader:
@@ -40,7 +44,7 @@ class ColumnReader:
 
     def __init__(
         self,
-        schema: Any,
+        schema: "CSchema",
         names: Sequence[str],
         label: str,
         error: Error = DataError,
@@ -57,7 +61,7 @@ class ColumnReader:
         self._error = error
         self._readers: dict[int, Reader] = {}  # those in use, by position
 
-    def view(self, array: Any) -> ColumnViews:
+    def view(self, array: "CArray") -> ColumnViews:
         """Return the columns of a struct array; numbers and times in buffers stay there.
 
         Raises
@@ -90,7 +94,7 @@ class ColumnReader:
         keys = (self._read_keys(array, name, position) for name, position in self._keys)
         return (*self.view(array), *keys)
 
-    def _read_column(self, array: Any, index: int) -> Column:
+    def _read_column(self, array: "CArray", index: int) -> Column:
         position = self._positions[index]
         with self._locating(self._names[index]):
             read = self._readers.get(position)
@@ -99,7 +103,7 @@ class ColumnReader:
             column: Column = _rows_of(array, read(array.child(position)))
             return column
 
-    def _read_keys(self, array: Any, name: str, position: int) -> GroupKeys:
+    def _read_keys(self, array: "CArray", name: str, position: int) -> GroupKeys:
         with self._locating(name):
             keys = factorize_arrow(self._schema.child(position), array.child(position))
             result: GroupKeys = _rows_of(array, keys)
@@ -120,7 +124,7 @@ def _times(formats: Sequence[str]) -> dict[int, str]:
     return {i: units[f] for i, f in enumerate(formats) if f in units} if units else {}
 
 
-def _rows_of(array: Any, column: Any) -> Any:
+def _rows_of(array: "CArray", column: "CArray") -> "CArray":
     """Return the rows of a struct array of one of its children, which may be longer."""
     start, rows = array.offset, len(array)
     if len(column) < start + rows:

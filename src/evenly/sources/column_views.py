@@ -16,7 +16,7 @@ def view_columns(columns: Sequence[Column], rows: int) -> ColumnViews:
 
 
 def set_column(columns: ColumnViews, index: int, column: Column) -> None:
-    """Set one of the columns for the core, and what the core does not know of it."""
+    """Set one of the columns for the core, with its unit of time and its rounded integers."""
     columns.views.set(index, to_native(column.values), column.validity, column.bit_offset)
     if column.dtype:
         columns.times[index] = column.dtype

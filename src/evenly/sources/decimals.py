@@ -6,13 +6,13 @@ Integers of at most 64 bits and dyadic fractions such as 0.25 are exact.
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Column, WideIntegers, validity_to_mask
 from evenly.sources.exact_rows import ANY, FLOAT, INT64, UINT64, dtypes_of
+from evenly.typing import AnyArray
 
 _log = logging.getLogger("evenly")
 
@@ -77,7 +77,7 @@ def _wide(
     return WideIntegers(words, dtypes)
 
 
-def _divide_exactly(words: npt.NDArray[Any], scale: int) -> tuple[int | None, float]:
+def _divide_exactly(words: AnyArray, scale: int) -> tuple[int | None, float]:
     """Return one value if it is an integer, and correctly rounded, from Python integers."""
     integer = int.from_bytes(words.astype("<u8").tobytes(), "little", signed=True)
     if scale <= 0:

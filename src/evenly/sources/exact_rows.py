@@ -1,7 +1,8 @@
 """Split columns into ranges of rows, in each of which one dtype holds every value exactly.
 
-A column of integers beside fractions is neither int64 nor float64. Sums are exact, so its rows can
-be added range by range, each as the dtype that does not round them. CSV files are split likewise.
+A column of large integers and fractions is neither int64 nor float64. Sums are exact, so its rows
+can be added range by range, each as the dtype that does not round them. CSV files are split in the
+same way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Column, WideIntegers, mask_to_validity, validity_to_mask
+from evenly.typing import AnyDtype
 
 FLOAT, INT64, UINT64 = 1, 2, 4
 """The dtypes that hold a value exactly, or as exactly as evenly reads it, as bits."""
@@ -41,7 +43,7 @@ def dtypes_of(number: int | None, nearest: float) -> int:
 def wide_integers(
     integers: Sequence[int | None], nearest: npt.NDArray[np.float64]
 ) -> WideIntegers | None:
-    """Return what float64 rounds of a column; None if it rounds no integer of 64 bits.
+    """Return the 64-bit integers of a column that float64 rounds; None if there are none.
 
     Parameters
     ----------
@@ -166,6 +168,6 @@ def _as_dtype(column: Column, dtypes: int) -> Column:
     return Column(values, column.validity, column.bit_offset, column.dtype)
 
 
-def _dtype_of(dtypes: int) -> np.dtype[Any]:
+def _dtype_of(dtypes: int) -> AnyDtype:
     """Return the first of some dtypes, which are given as bits."""
     return next(dtype for bit, dtype in _DTYPES.items() if dtypes & bit)

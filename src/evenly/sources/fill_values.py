@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Column, mask_to_validity
+from evenly.typing import AnyArray, AnyDtype
 
 
-def value_in(number: Any, dtype: np.dtype[Any]) -> int | float | None:
+def value_in(number: Any, dtype: AnyDtype) -> int | float | None:
     """Return the value of a dtype that a declared number stands for; None if there is none.
 
     A float is rounded to the precision of the dtype. An integer dtype has no value for a fraction,
@@ -29,13 +30,13 @@ def value_in(number: Any, dtype: np.dtype[Any]) -> int | float | None:
     return int(number) if int(number) in integers_of(dtype) else None
 
 
-def integers_of(dtype: np.dtype[Any]) -> range:
+def integers_of(dtype: AnyDtype) -> range:
     """Return the values of an integer dtype."""
     limits = np.iinfo(dtype)
     return range(int(limits.min), int(limits.max) + 1)
 
 
-def find_values(values: npt.NDArray[Any], fills: Iterable[Any]) -> npt.NDArray[np.bool_] | None:
+def find_values(values: AnyArray, fills: Iterable[Any]) -> npt.NDArray[np.bool_] | None:
     """Return which values are one of some values of their dtype; None for no fill values."""
     found = None
     for fill in fills:
@@ -44,7 +45,7 @@ def find_values(values: npt.NDArray[Any], fills: Iterable[Any]) -> npt.NDArray[n
     return found
 
 
-def column_of(values: npt.NDArray[Any], shape: tuple[int, ...] | None = None) -> Column:
+def column_of(values: AnyArray, shape: tuple[int, ...] | None = None) -> Column:
     """Return values, which may be a masked array, as a column.
 
     Parameters

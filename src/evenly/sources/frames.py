@@ -6,7 +6,7 @@ differ only in how they select columns before converting them to Arrow data.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly import extras
 from evenly.block import ColumnViews
@@ -25,6 +25,13 @@ from evenly.sources.selected_column import Part, SelectedColumn, array_column
 from evenly.sources.selection import Field, resolve_row_columns
 from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch, Table
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars
+    import pyarrow
+    import pyarrow.dataset
+
 
 Project = Callable[[list[str]], Iterable[Any]]
 """Take column names; return objects with Arrow capsules that have at least these columns."""
@@ -170,7 +177,9 @@ def _open_table(x: Any, label: str) -> Table:
     return _reader_table(x, label) if has_record_batches(x) else _capsule_table(x, label)
 
 
-def relation_table(relation: Any, label: str, make_error: MakeError | None = None) -> Table:
+def relation_table(
+    relation: "duckdb.DuckDBPyRelation", label: str, make_error: MakeError | None = None
+) -> Table:
     """Return a DuckDB relation as a table; its query runs when the table is read."""
     schema = open_stream(relation.limit(0), label).get_schema()
     return CapsuleTable(
@@ -218,14 +227,16 @@ def _projection(x: Any, stream: Any) -> Project:
     return project
 
 
-def _lazy_batches(frame: Any, names: list[str]) -> Iterable[Any]:
+def _lazy_batches(frame: "polars.LazyFrame", names: list[str]) -> Iterable[Any]:
     selected = frame.select(names)
     if hasattr(selected, "collect_batches"):
         return map(exportable, selected.collect_batches())
     return [exportable(selected.collect(engine="streaming"))]
 
 
-def relation_reader(relation: Any, names: Sequence[str]) -> Any:
+def relation_reader(
+    relation: "duckdb.DuckDBPyRelation", names: Sequence[str]
+) -> "pyarrow.RecordBatchReader | duckdb.DuckDBPyRelation":
     """Return a reader of some columns of a DuckDB relation."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
     projection = relation.project(", ".join(quoted))
@@ -248,7 +259,7 @@ def _reader_table(x: Any, label: str) -> Table:
     return CapsuleTable(schema, lambda names: read_ahead(iter(x)), rows=None, label=label)
 
 
-def _dataset_table(dataset: Any, label: str) -> Table:
+def _dataset_table(dataset: "pyarrow.dataset.Dataset", label: str) -> Table:
     """Return a PyArrow dataset as a table; it reads ahead by itself."""
     schema = schema_of(dataset.schema, label)
     return CapsuleTable(

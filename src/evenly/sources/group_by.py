@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.block import GroupKeys
 from evenly.errors import DataError
@@ -11,6 +10,7 @@ from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.group_keys import cross_keys, factorize_numpy, factorize_objects
 from evenly.sources.group_names import GroupBy
 from evenly.sources.pandas_frames import pandas_keys
+from evenly.typing import AnyArray
 
 
 def keys_from_batch(batch: Any, names: GroupBy) -> GroupKeys:
@@ -59,7 +59,7 @@ def factorize_array(x: object) -> GroupKeys:
     return factorize_numpy(array)
 
 
-def _objects(x: Any) -> npt.NDArray[Any]:
+def _objects(x: Any) -> AnyArray:
     """Return a list as an object array; NumPy would convert 1 to text next to text."""
     values = list(x)
     result = np.empty(len(values), object)

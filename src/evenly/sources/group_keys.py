@@ -20,6 +20,7 @@ from evenly.group_keys import normalize_keys, sub_microsecond_error, year_out_of
 from evenly.sources.exact_rows import python_values
 from evenly.sources.source import Source
 from evenly.sources.wrapped import AlignedSource
+from evenly.typing import AnyArray
 
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -42,7 +43,7 @@ def from_codes(codes: Codes, values: Sequence[Any], present: Mask | None = None)
 
 
 def factorize_words(
-    words: npt.NDArray[Any], present: Mask | None, values_of: Callable[[Codes], Sequence[Any]]
+    words: AnyArray, present: Mask | None, values_of: Callable[[Codes], Sequence[Any]]
 ) -> GroupKeys:
     """Factorize 64-bit words; ``values_of`` returns the Python values of some rows."""
     if present is not None:
@@ -71,9 +72,7 @@ def factorize_column(column: Column, zone: str = "") -> GroupKeys:
     return factorize_words(words, present, lambda rows: values[rows].tolist())
 
 
-def _factorize_times(
-    values: npt.NDArray[Any], present: Mask | None, dtype: str, zone: str
-) -> GroupKeys:
+def _factorize_times(values: AnyArray, present: Mask | None, dtype: str, zone: str) -> GroupKeys:
     kind, _, unit = dtype.rstrip("]").partition("[")
     if kind not in ("date", "timestamp"):
         raise UnsupportedTypeError(
@@ -133,7 +132,7 @@ def cross_keys(parts: Sequence[GroupKeys]) -> GroupKeys:
     return result
 
 
-def factorize_numpy(array: npt.NDArray[Any]) -> GroupKeys:
+def factorize_numpy(array: AnyArray) -> GroupKeys:
     """Factorize an array of one dimension."""
     kind = array.dtype.kind
     if kind == "b" or (kind in "iuf" and array.dtype.itemsize <= 8):
@@ -152,7 +151,7 @@ def factorize_numpy(array: npt.NDArray[Any]) -> GroupKeys:
     return factorize_objects(array.tolist())
 
 
-def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _in_whole_units(array: AnyArray) -> AnyArray:
     """Return times in a supported unit; other units are converted to seconds."""
     unit, _ = np.datetime_data(array.dtype)
     there = ~np.isnat(array)
@@ -166,7 +165,7 @@ def _in_whole_units(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return whole
 
 
-def _check_text(array: npt.NDArray[Any]) -> None:
+def _check_text(array: AnyArray) -> None:
     """Check that the strings of an array, which may come from a file, are valid Unicode."""
     whole = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
     letters = whole.view(np.uint32) if array.dtype.itemsize else np.empty(0, np.uint32)
@@ -177,7 +176,7 @@ def _check_text(array: npt.NDArray[Any]) -> None:
         )
 
 
-def factorize_named(array: npt.NDArray[Any], name: str, label: str) -> GroupKeys:
+def factorize_named(array: AnyArray, name: str, label: str) -> GroupKeys:
     """Factorize an array of one dimension; errors name the column."""
     try:
         return factorize_numpy(array)

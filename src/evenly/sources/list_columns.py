@@ -1,14 +1,19 @@
 """Convert columns of Arrow lists of equal length to arrays."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.typing import AnyArray
 
-Values = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import pyarrow
+
+
+Values = AnyArray
 T = TypeVar("T")
 
 
@@ -30,7 +35,7 @@ class ListReader:
         self._label = label
         self._lengths: dict[int, int] = {}  # of the lists at each level, once they are known
 
-    def arrays(self, chunks: Iterable[tuple[T, Any]]) -> Iterator[tuple[T, Values]]:
+    def arrays(self, chunks: "Iterable[tuple[T, pyarrow.Array]]") -> Iterator[tuple[T, Values]]:
         """Yield an array for each PyArrow array, which is the second item of a pair.
 
         Raises
@@ -57,7 +62,7 @@ class ListReader:
                 "ones."
             )
 
-    def _convert(self, values: Any, level: int, dtype: str) -> Values | None:
+    def _convert(self, values: "pyarrow.Array", level: int, dtype: str) -> Values | None:
         """Return the array of nested lists; None if all are missing and of unknown length."""
         values = _storage(values)
         if not hasattr(values.type, "value_type") or hasattr(values.type, "index_type"):
@@ -85,7 +90,7 @@ class ListReader:
             )
         self._lengths[level] = most
 
-    def _numbers(self, values: Any, dtype: str) -> Values:
+    def _numbers(self, values: "pyarrow.Array", dtype: str) -> Values:
         """Return the numbers at the innermost level; integers with missing ones as float64."""
         import pyarrow
         import pyarrow.types as types
@@ -110,12 +115,12 @@ class ListReader:
         return array.astype(np.float64) if array.dtype == object else array
 
 
-def _storage(array: object) -> Any:
+def _storage(array: object) -> "pyarrow.Array":
     """Return the storage of an extension array, such as Hugging Face's Array2D."""
     return array.storage if hasattr(array, "storage") else array
 
 
-def _lengths(lists: Any) -> tuple[int, int]:
+def _lengths(lists: "pyarrow.Array") -> tuple[int, int]:
     """Return the least and the greatest length of lists without a missing one."""
     if hasattr(lists.type, "list_size"):
         return lists.type.list_size, lists.type.list_size

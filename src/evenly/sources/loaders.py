@@ -2,18 +2,22 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evenly.dispatch import is_instance, is_iterable_dataset
 from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
 
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader, Sampler
+
+
 _log = logging.getLogger("evenly")
 _DATA = "torch.utils.data"
 
 
-def open_loader(x: Any, label: str, opener: SourceOpener) -> Source:
+def open_loader(x: "DataLoader[object]", label: str, opener: SourceOpener) -> Source:
     """Open a DataLoader, whose items are batches, or samples if it makes no batches."""
     for remark in remarks(x):
         _log.warning("The DataLoader: %s", remark)
@@ -24,8 +28,8 @@ def open_loader(x: Any, label: str, opener: SourceOpener) -> Source:
     return open_loaded_samples(x, opener)
 
 
-def remarks(loader: Any) -> Iterator[str]:
-    """Yield what a DataLoader does to the rows of its dataset: one sentence each."""
+def remarks(loader: "DataLoader[object]") -> Iterator[str]:
+    """Yield sentences on the rows of its dataset that a DataLoader drops or repeats."""
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     if is_iterable_dataset(loader.dataset):
         if loader.num_workers > 1 and not _may_be_sharded(loader):
@@ -44,7 +48,7 @@ def remarks(loader: Any) -> Iterator[str]:
     yield from _describe_drop_last(loader)
 
 
-def _may_be_sharded(loader: Any) -> bool:
+def _may_be_sharded(loader: "DataLoader[object]") -> bool:
     """Return whether the workers may read different rows: by code that asks which worker it is.
 
     Datasets of libraries, such as Hugging Face and WebDataset, split their files themselves.
@@ -58,12 +62,12 @@ def _may_be_sharded(loader: Any) -> bool:
 _SHARDING_LIBRARIES = ("datasets", "webdataset", "torchdata", "torch", "litdata", "streaming")
 
 
-def _draws_with_replacement(sampler: Any) -> bool:
+def _draws_with_replacement(sampler: "Sampler[int]") -> bool:
     random = is_instance(sampler, _DATA, "WeightedRandomSampler", "RandomSampler")
     return random and bool(sampler.replacement)
 
 
-def _describe_share(sampler: Any) -> str:
+def _describe_share(sampler: "Sampler[int]") -> str:
     """Return which rows a DistributedSampler yields on this rank."""
     rows, total = len(sampler.dataset), sampler.total_size
     share = f"its DistributedSampler yields {sampler.num_samples:,} of {rows:,} rows on this rank"
@@ -74,7 +78,7 @@ def _describe_share(sampler: Any) -> str:
     return f"{share}. Pass the dataset to one rank to count each row once."
 
 
-def _describe_drop_last(loader: Any) -> Iterator[str]:
+def _describe_drop_last(loader: "DataLoader[object]") -> Iterator[str]:
     """Yield a remark if the last rows are dropped."""
     batches = loader.batch_sampler
     if not getattr(batches, "drop_last", False) and not loader.drop_last:
@@ -86,7 +90,7 @@ def _describe_drop_last(loader: Any) -> Iterator[str]:
         yield f"drop_last=True drops {dropped}, which are not fitted. Pass drop_last=False."
 
 
-def _remainder(sampler: Any, size: int) -> str:
+def _remainder(sampler: "Sampler[int]", size: int) -> str:
     """Return the number of rows after the last full batch; empty if there are none."""
     try:
         rows = len(sampler) % size

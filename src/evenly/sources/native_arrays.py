@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError, UnsupportedTypeError, format_names
+from evenly.typing import AnyDtype
 
 _log = logging.getLogger("evenly")
 
 
-def as_array(x: object, label: str = "the array") -> Any:
+def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a torch tensor
     """Convert an array-like object to a NumPy array or a CPU tensor, without a copy if possible.
 
     Data on another device is copied to the CPU, with a warning in the log.
@@ -124,7 +125,7 @@ def _masked_to_nan(x: Any) -> Any:
     )
 
 
-def is_plain(dtype: np.dtype[Any]) -> bool:
+def is_plain(dtype: AnyDtype) -> bool:
     """Return whether a dtype is NumPy's own, and a float of at most 64 bits, in native byte order.
 
     The name of a dtype is computed on each access, which takes a microsecond; this does not.
@@ -132,7 +133,7 @@ def is_plain(dtype: np.dtype[Any]) -> bool:
     return dtype.isbuiltin == 1 and dtype.char in "efd"
 
 
-def check_dtype(dtype: np.dtype[Any], label: str) -> None:
+def check_dtype(dtype: AnyDtype, label: str) -> None:
     """Check that a dtype is an integer, a boolean or a float of at most 64 bits."""
     if (dtype.kind in "fiub" and dtype.itemsize <= 8) or dtype.name == "bfloat16":
         return

@@ -15,6 +15,7 @@ from evenly.block import Column, mask_to_validity
 from evenly.errors import DataError
 from evenly.sources.exact_rows import wide_integers, with_missing
 from evenly.sources.selection import NULL, NUMBER
+from evenly.typing import AnyArray
 
 Objects = npt.NDArray[np.object_]
 
@@ -79,7 +80,7 @@ def object_column(values: Objects, label: str) -> Column:
     return Column(result, mask_to_validity(present), wide=with_missing(wide, present))
 
 
-def _integers(numbers: list[Any]) -> npt.NDArray[Any] | None:
+def _integers(numbers: list[Any]) -> AnyArray | None:
     """Return numbers as 64-bit integers; None if one of them does not fit."""
     if not numbers or not all(_is_integer(number) for number in numbers):
         return None

@@ -54,12 +54,12 @@ class ReadOptions:
 
     columns: Columns | None = None
     exclude: Columns = ()
-    weights: Any = None  # any array-like object
-    select: Any = None  # any key of a mapping
+    weights: Any = None  # the name of a column, or any array-like object
+    select: object = None
     feature_axis: FeatureAxis = None
     mode: ImageMode = "RGB"
     broken: Broken = "skip"
-    by: Any = None  # any array-like object
+    by: Any = None  # names, or one key per row
     csv: CsvOptions | CsvFormat | None = None
     storage_options: StorageOptions | None = field(default=None, repr=False)
 
@@ -92,7 +92,7 @@ class ReadOptions:
 
     @property
     def selection(self) -> ColumnSelection:
-        """The columns to read, as far as they are given by names and positions."""
+        """The columns, weights and keys that are given by names or positions."""
         columns: Any = self.columns  # tuples since `__post_init__`
         exclude: Any = self.exclude
         return ColumnSelection(columns, exclude, self.weights_column, parse_by(self.by))

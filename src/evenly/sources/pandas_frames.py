@@ -5,7 +5,7 @@ plain numbers, and fail for a whole frame because of one column of mixed objects
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +24,17 @@ from evenly.sources.pandas_blocks import is_number, number_blocks
 from evenly.sources.selected_column import ArrayBatch
 from evenly.sources.selection import NUMBER, Field, RowColumns
 from evenly.sources.tables import ColumnBatch
+from evenly.typing import AnyDtype
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 
 class PandasTable:
     """A DataFrame, or a Series as a frame with one column; the index is not a column."""
 
-    def __init__(self, frame: Any, label: str) -> None:
+    def __init__(self, frame: "pandas.DataFrame", label: str) -> None:
         if frame.ndim == 1:
             frame = frame.to_frame(name="" if frame.name is None else frame.name)
         self._frame = frame
@@ -51,7 +56,7 @@ class PandasTable:
         yield ColumnBatch(columns, sum(column.nbytes for column in columns))
 
     def views(self, names: tuple[str, ...]) -> Iterator[ColumnViews]:
-        """Yield all rows at once, as the core takes them."""
+        """Yield all rows at once, as views for the core."""
         indices = {field.name: index for index, field in enumerate(self.fields)}
         yield _view_columns(self._frame, [indices[name] for name in names])
 
@@ -64,7 +69,7 @@ class PandasTable:
             yield ArrayBatch(values, columns)
 
 
-def _kinds(frame: Any) -> list[str]:
+def _kinds(frame: "pandas.DataFrame") -> list[str]:
     """Return the kinds of the columns; only those of objects are looked at one by one."""
     dtypes = frame.dtypes.tolist()
     by_id = dict(zip(map(id, dtypes), range(len(dtypes)), strict=True))  # equal ones are mostly one
@@ -79,14 +84,14 @@ def _kinds(frame: Any) -> list[str]:
     return result
 
 
-def _kind_at(frame: Any, dtype: Any, position: int) -> str:
+def _kind_at(frame: "pandas.DataFrame", dtype: AnyDtype, position: int) -> str:
     """Return the kind of a column from its dtype; indexing a frame takes 100 µs."""
     if is_number(dtype) and dtype.itemsize <= 8:
         return NUMBER
     return kind_of_series(frame.iloc[:0, position])
 
 
-def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
+def _view_columns(frame: "pandas.DataFrame", positions: Sequence[int]) -> ColumnViews:
     """Return columns whose kinds are those of numbers or times."""
     columns = ColumnViews(_core.Columns(len(positions), len(frame)), {}, {})
     others = dict(enumerate(positions))
@@ -99,7 +104,7 @@ def _view_columns(frame: Any, positions: Sequence[int]) -> ColumnViews:
     return columns
 
 
-def pandas_keys(series: Any) -> GroupKeys:
+def pandas_keys(series: "pandas.Series") -> GroupKeys:
     """Return a series as keys; pandas factorizes its own objects, strings and categories."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
@@ -114,7 +119,7 @@ def pandas_keys(series: Any) -> GroupKeys:
     return from_codes(known.astype(np.int64), values.tolist(), present)
 
 
-def kind_of_series(series: Any) -> str:
+def kind_of_series(series: "pandas.Series") -> str:
     """Return the kind of a column of pandas, as `Field` has it."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
@@ -135,7 +140,7 @@ def kind_of_series(series: Any) -> str:
     return name
 
 
-def _kind_of_numpy(series: Any) -> str:
+def _kind_of_numpy(series: "pandas.Series") -> str:
     dtype = series.dtype
     if dtype.kind in "fiub":
         return NUMBER if dtype.itemsize <= 8 else str(dtype)
@@ -158,7 +163,7 @@ def _is_masked(dtype: object) -> bool:
     )
 
 
-def read_series(series: Any) -> Column:
+def read_series(series: "pandas.Series") -> Column:
     """Return a column of pandas whose kind is that of numbers or times."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
@@ -179,7 +184,7 @@ def read_series(series: Any) -> Column:
     return _read_arrow(series)
 
 
-def _time_column(series: Any) -> Column:
+def _time_column(series: "pandas.Series") -> Column:
     """Return timestamps or durations as integers in their unit."""
     missing = series.isna().to_numpy()
     values = series.array.asi8 if hasattr(series.array, "asi8") else series.to_numpy().view("i8")
@@ -188,7 +193,7 @@ def _time_column(series: Any) -> Column:
     return Column(np.asarray(values), mask_to_validity(~missing), dtype=f"{name}[{unit}]")
 
 
-def _category_column(series: Any) -> Column:
+def _category_column(series: "pandas.Series") -> Column:
     codes = series.cat.codes.to_numpy()
     entries = read_series(series.cat.categories.to_series())
     if not len(entries):
@@ -201,11 +206,11 @@ def _is_arrow(dtype: object) -> bool:
     return hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
 
 
-def _arrow_keys(series: Any) -> GroupKeys:
+def _arrow_keys(series: "pandas.Series") -> GroupKeys:
     return factorize_series(_to_pyarrow(series), str(series.name), "the frame")
 
 
-def _read_arrow(series: Any) -> Column:
+def _read_arrow(series: "pandas.Series") -> Column:
     """Return a column that pandas stores as Arrow data."""
     array = _to_pyarrow(series)
     if hasattr(array, "chunks"):
@@ -214,7 +219,7 @@ def _read_arrow(series: Any) -> Column:
     return series_reader(opened.schema, str(series.name), "the frame")(opened)
 
 
-def _arrays_to_pyarrow(series: Any) -> Any:
+def _arrays_to_pyarrow(series: "pandas.Series") -> "pyarrow.Array | pyarrow.ChunkedArray":
     """Return a column of arrays, lists or bytes as a PyArrow array.
 
     Raises
@@ -243,7 +248,7 @@ def _nested(value: object) -> Any:
     return array if array.ndim < 2 else [_nested(part) for part in array]
 
 
-def _to_pyarrow(series: Any) -> Any:
+def _to_pyarrow(series: "pandas.Series") -> "pyarrow.Array | pyarrow.ChunkedArray":
     """Return a column as a validated PyArrow array; PyArrow may copy it afterwards."""
     pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
     return checked(pyarrow.array(series), f"column {series.name!r} of the frame")

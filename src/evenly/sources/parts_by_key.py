@@ -138,7 +138,7 @@ def key_errors(key: str) -> Iterator[None]:
 
 
 def replace_part(batch: Any, path: Steps, value: Any) -> Any:
-    """Return a batch with another value at a path; what is not on the path is not copied.
+    """Return a batch with another value at a path; only containers on the path are copied.
 
     Raises
     ------

@@ -85,7 +85,7 @@ class FileScan:
         return self._decisive.kind in ("image", "tar")
 
     def decide(self) -> Literal["images", "tables"]:
-        """Return what the files are.
+        """Return whether the files are images or tables.
 
         Raises
         ------

@@ -27,7 +27,7 @@ class ArrayBatch(NamedTuple):
 
 @runtime_checkable
 class ArrayTable(Table, Protocol):
-    """A table that reads a column of arrays with the weights and keys of its rows by itself."""
+    """A table that can read a column of arrays together with the weights and keys of its rows."""
 
     def array_batches(self, name: str, others: RowColumns) -> Iterator[ArrayBatch]:
         """Yield the rows in order."""

@@ -35,7 +35,7 @@ class Source(Protocol):
 
     @property
     def fields(self) -> tuple[Field, ...] | None:
-        """All columns of a table, fitted or not, as far as known; None for other data."""
+        """All columns of a table that are known so far, fitted or not; None for other data."""
 
     @property
     def rows(self) -> int | None:

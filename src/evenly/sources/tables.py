@@ -64,7 +64,7 @@ class Table(Protocol):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns, as far as known."""
+        """The columns; a kind may be refined while rows are read."""
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
@@ -194,7 +194,7 @@ class TableSource:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns of the tables, as far as known from the rows read."""
+        """The columns of the tables, with the kinds of the rows that were read so far."""
         return tuple(
             f._replace(kind=self._late_types[f.name]) if f.name in self._late_types else f
             for f in self._reference.fields

@@ -11,6 +11,7 @@ from evenly.block import Block
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.source import Source
 from evenly.sources.wrapped import AlignedSource
+from evenly.typing import AnyArray
 
 Weights = npt.NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def as_floats(weights: object) -> Weights:
     return np.ascontiguousarray(array, np.float64).reshape(array.shape)
 
 
-def _not_numeric_error(weights: object, array: npt.NDArray[Any]) -> UnsupportedTypeError:
+def _not_numeric_error(weights: object, array: AnyArray) -> UnsupportedTypeError:
     return UnsupportedTypeError(
         "weights must be a one-dimensional numeric array or a column name. "
         f"Received: {type(weights).__name__} of dtype {array.dtype}, shape {array.shape}."

@@ -37,7 +37,7 @@ class AlignedSource(WrappedSource):
     values
         A sequence that can be sliced.
     rule, noun
-        For messages: the rule that is checked, and what the values are called.
+        For messages: the rule that is checked, and the noun for the values.
     """
 
     def __init__(self, source: Source, values: Any, *, rule: str, noun: str) -> None:

@@ -24,6 +24,7 @@ from evenly.statistics_file.document import (
     parse_document,
 )
 from evenly.statistics_file.document import read as read_columns
+from evenly.typing import JsonObject
 
 _KEYS = ("evenly_version", "format", "format_version", "parts")
 _PART_KEYS = ("columns", "extremes", "feature_axis", "key", "path", "rows", "sources")
@@ -81,13 +82,13 @@ def parse(content: bytes) -> list[PartRecord]:
     return read(document)
 
 
-def read(document: dict[str, Any]) -> list[PartRecord]:
+def read(document: JsonObject) -> list[PartRecord]:
     """Validate a parsed file; return the statistics of each key.
 
     Raises
     ------
     StatisticsFileError
-        When it violates ``docs/format.md``, or no data can have these statistics.
+        When it violates ``docs/format.md``, or the statistics are impossible.
     """
     _check_keys(document, _KEYS, "the file")
     version, entries = document["evenly_version"], document["parts"]

@@ -7,13 +7,14 @@ import json
 import math
 import re
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evenly import exact_stats
 from evenly.distribution import Bins
 from evenly.errors import StatisticsFileError
 from evenly.exact_stats import Dyadic
 from evenly.statistics_file.distribution import check_bins, read_bins, write_bins
+from evenly.typing import JsonObject
 
 Number = int | float
 
@@ -136,7 +137,7 @@ def abbreviate(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
-def _check_keys(entry: dict[str, Any], label: str, *, distribution: bool) -> None:
+def _check_keys(entry: JsonObject, label: str, *, distribution: bool) -> None:
     more = ("distribution",) if distribution else ()
     for key in (*_REQUIRED, *more):
         if key not in entry:
@@ -146,7 +147,7 @@ def _check_keys(entry: dict[str, Any], label: str, *, distribution: bool) -> Non
         raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown)}.")
 
 
-def _read_name(entry: dict[str, Any], label: str) -> str | None:
+def _read_name(entry: JsonObject, label: str) -> str | None:
     if "name" not in entry:
         return None
     if type(entry["name"]) is not str:
@@ -154,13 +155,13 @@ def _read_name(entry: dict[str, Any], label: str) -> str | None:
     return str(entry["name"])
 
 
-def _read_dtype(entry: dict[str, Any], label: str) -> str:
+def _read_dtype(entry: JsonObject, label: str) -> str:
     if type(entry["dtype"]) is not str or len(entry["dtype"]) > 200:
         raise _invalid_value_error(label, "dtype", "a string of at most 200 characters", entry)
     return str(entry["dtype"])
 
 
-def _read_count(entry: dict[str, Any], key: str, label: str) -> Dyadic:
+def _read_count(entry: JsonObject, key: str, label: str) -> Dyadic:
     value = entry[key]
     if type(value) is int and 0 <= value < 2**63:
         return exact_stats.dyadic(value)
@@ -172,7 +173,7 @@ def _read_count(entry: dict[str, Any], key: str, label: str) -> Dyadic:
     raise _invalid_value_error(label, key, rule, entry)
 
 
-def _read_exact(entry: dict[str, Any], key: str, label: str) -> Dyadic:
+def _read_exact(entry: JsonObject, key: str, label: str) -> Dyadic:
     value = entry[key]
     match = _EXACT.fullmatch(value) if type(value) is str and len(value) <= _MAX_DIGITS else None
     if match is None:
@@ -188,16 +189,14 @@ def _read_exact(entry: dict[str, Any], key: str, label: str) -> Dyadic:
     return m, e
 
 
-def _read_extreme(entry: dict[str, Any], key: str, label: str) -> Number | None:
+def _read_extreme(entry: JsonObject, key: str, label: str) -> Number | None:
     value = entry[key]
     if value is None or type(value) is float or (type(value) is int and -(2**63) <= value < 2**64):
         return value
     raise _invalid_value_error(label, key, "a finite 64-bit number, or null", entry)
 
 
-def _invalid_value_error(
-    label: str, key: str, rule: str, entry: dict[str, Any]
-) -> StatisticsFileError:
+def _invalid_value_error(label: str, key: str, rule: str, entry: JsonObject) -> StatisticsFileError:
     return StatisticsFileError(
         f"{label}: {key!r} must be {rule}. Received: {abbreviate(entry[key])}."
     )
@@ -243,7 +242,7 @@ def _negate(a: Dyadic) -> Dyadic:
     return -a[0], a[1]
 
 
-def _check_readable(column: ColumnRecord, entry: dict[str, Any], label: str) -> None:
+def _check_readable(column: ColumnRecord, entry: JsonObject, label: str) -> None:
     """Check that the optional decimals agree with the exact numbers."""
     std = exact_stats.std(column.present, column.sum, column.squares, Fraction(0))
     for key in _READABLE:

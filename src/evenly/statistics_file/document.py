@@ -23,7 +23,7 @@ from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviat
 from evenly.statistics_file.manifest import Manifest
 from evenly.statistics_file.structure import check_structure
 from evenly.system.regular_files import NotRegularError, RegularFile, not_regular_error
-from evenly.typing import Path, StorageOptions
+from evenly.typing import JsonObject, Path, StorageOptions
 
 FORMAT = "evenly statistics"
 FORMAT_VERSION = 1
@@ -90,7 +90,7 @@ def header_parts(header: Header, version: int) -> dict[str, Iterable[str]]:
     version
         The format version of a file without distributions.
     """
-    values: dict[str, Any] = {
+    values: JsonObject = {
         "evenly_version": header.evenly_version,
         **({"bins": header.bins} if header.bins else {}),
         "extremes": "bounds" if header.extremes_are_bounds else "exact",
@@ -153,7 +153,7 @@ def parse(content: bytes) -> tuple[Header, list[ColumnRecord]]:
     return read(parse_document(content))
 
 
-def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
+def read(document: JsonObject) -> tuple[Header, list[ColumnRecord]]:
     """Validate a parsed file; return its header and columns."""
     if has_groups(document):
         raise StatisticsFileError(
@@ -169,13 +169,13 @@ def read(document: dict[str, Any]) -> tuple[Header, list[ColumnRecord]]:
     return header, columns_of(document["columns"], header.bins)
 
 
-def has_groups(document: dict[str, Any]) -> bool:
+def has_groups(document: JsonObject) -> bool:
     """Return whether a parsed file of a known version has groups."""
     version = document["format_version"]
     return bool(version == 2 or (version == DISTRIBUTION_VERSION and "groups" in document))
 
 
-def parse_document(content: bytes) -> dict[str, Any]:
+def parse_document(content: bytes) -> JsonObject:
     """Parse the JSON object of a statistics file, checking its version only."""
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
@@ -215,7 +215,7 @@ def _parse_json(content: bytes) -> Any:
         raise StatisticsFileError("nested too deeply.") from None
 
 
-def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _parse_object(pairs: list[tuple[str, Any]]) -> JsonObject:
     entry = dict(pairs)
     if len(entry) != len(pairs):
         duplicate = first_duplicate(key for key, _ in pairs)
@@ -245,7 +245,7 @@ def _check_version(version: object) -> None:
         )
 
 
-def header_of(document: dict[str, Any], keys: tuple[str, ...]) -> Header:
+def header_of(document: JsonObject, keys: tuple[str, ...]) -> Header:
     """Validate the header of a file, which must have exactly these keys, and return it.
 
     A file with distributions also has ``bins``.

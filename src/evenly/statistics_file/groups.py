@@ -25,6 +25,7 @@ from evenly.statistics_file.document import (
     json_object,
     parse_document,
 )
+from evenly.typing import JsonObject
 
 VERSION = 2
 By = str | tuple[str, ...] | None
@@ -87,13 +88,13 @@ def parse(content: bytes) -> tuple[Header, By, list[GroupRecord]]:
     return read(document)
 
 
-def read(document: dict[str, Any]) -> tuple[Header, By, list[GroupRecord]]:
+def read(document: JsonObject) -> tuple[Header, By, list[GroupRecord]]:
     """Validate a parsed file; return its header, ``by`` and groups.
 
     Raises
     ------
     StatisticsFileError
-        When it violates ``docs/format.md``, or no data can have these statistics.
+        When it violates ``docs/format.md``, or the statistics are impossible.
     """
     header = header_of(document, _KEYS)
     by = _read_by(document["by"])

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from evenly.errors import StatisticsFileError
 from evenly.redaction import redact_url
 from evenly.statistics_file.column import abbreviate
+from evenly.typing import JsonObject
 
 KEYS = ("fields", "files", "options")
 """A file has either all of these keys or none."""
@@ -77,7 +78,7 @@ class Manifest:
     """
 
     files: Iterable[FileRecord] = ()
-    options: dict[str, Any] = field(default_factory=dict)
+    options: JsonObject = field(default_factory=dict)
     fields: tuple[tuple[str, str], ...] | None = None
 
 
@@ -115,7 +116,7 @@ def _file_line(file: FileRecord) -> str:
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
-def read(document: dict[str, Any], rows: int) -> Manifest | None:
+def read(document: JsonObject, rows: int) -> Manifest | None:
     """Validate the manifest of a parsed file and return it; None if there is none.
 
     Raises
@@ -195,7 +196,7 @@ def _check_unique_paths(paths: Iterable[str]) -> None:
         seen.add(path)
 
 
-def _read_options(options: Any) -> dict[str, Any]:
+def _read_options(options: Any) -> JsonObject:
     _check(type(options) is dict, "'options' must be an object", options)
     values = {key: value for key, value in options.items() if key not in _MORE_OPTIONS}
     _check_keys(values, _OPTION_KEYS, "'options'")
@@ -244,7 +245,7 @@ def _read_fields(fields: Any) -> tuple[tuple[str, str], ...] | None:
     return tuple((name, kind) for name, kind in fields)
 
 
-def _check_keys(entry: dict[str, Any], keys: frozenset[str], label: str) -> None:
+def _check_keys(entry: JsonObject, keys: frozenset[str], label: str) -> None:
     if missing := sorted(keys - entry.keys()):
         raise StatisticsFileError(f"{label} has no {missing[0]!r}.")
     if unknown := sorted(entry.keys() - keys):

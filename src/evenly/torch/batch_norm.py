@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.types import Device
 
 from evenly.errors import DataError, check_choice
 from evenly.torch import functional, fx_tracing, running_stats
@@ -13,6 +14,7 @@ from evenly.torch.native import BatchStatistics
 from evenly.torch.num_features import as_num_features
 from evenly.torch.reference import Statistics
 from evenly.torch.scripting import ScriptableBatchNorm
+from evenly.typing import NonFinite, SingleValue, StatsUpdate
 
 CHOICES = {
     "non_finite": ("propagate", "skip"),
@@ -37,7 +39,8 @@ def as_num_channels(num_features: object) -> int:
 class BatchNorm(ScriptableBatchNorm):
     """Base class of the batch normalization layers; see `BatchNorm1d`."""
 
-    # Class-level defaults: `convert` changes `__class__` and never calls `__init__`.
+    # Class-level defaults: `convert` changes `__class__` and never calls `__init__`. TorchScript
+    # reads their types, and does not know Literal.
     virtual_batch_size: int | None = None
     non_finite: str = "propagate"
     single: str = "error"
@@ -53,14 +56,14 @@ class BatchNorm(ScriptableBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: object = None,
-        dtype: object = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
         virtual_batch_size: int | None = None,
-        non_finite: str = "propagate",
-        single: str = "error",
-        update: str = "forward",
+        non_finite: NonFinite = "propagate",
+        single: SingleValue = "error",
+        update: StatsUpdate = "forward",
         exact: bool = False,
     ) -> None:
         num_features = as_num_channels(num_features)
@@ -104,7 +107,25 @@ class BatchNorm(ScriptableBatchNorm):
         """Use the running statistics without updating them, even after ``train()``.
 
         Choose it for fine-tuning with small batches. The parameters are still trained; call
-        ``requires_grad_(False)`` to stop that. Returns the layer.
+        ``requires_grad_(False)`` to stop that.
+
+        Returns
+        -------
+        Module
+            The layer itself.
+
+        Raises
+        ------
+        DataError
+            (a ValueError) If the layer has no running statistics.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from evenly.torch import BatchNorm1d
+        >>> layer = BatchNorm1d(1).freeze().train()
+        >>> layer(torch.tensor([[1.0], [3.0]])).tolist()  # the running mean is 0, the variance 1
+        [[0.9999949932098389], [2.9999849796295166]]
         """
         if self.running_mean is None:
             raise DataError(
@@ -124,7 +145,22 @@ class BatchNorm(ScriptableBatchNorm):
     def forward(
         self, input: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
-        """Normalize the input; see the class for shapes and ``mask``."""
+        """Normalize the input.
+
+        Parameters
+        ----------
+        input
+            Shape (N, C, *), as in the description of the class.
+        mask
+            Boolean, shape (N,) or (N, *): True where a value counts.
+        lengths
+            Integers, shape (N,): the valid length of each sample of an input (N, C, L).
+
+        Returns
+        -------
+        Tensor
+            Of the shape and dtype of the input; 0 for padding.
+        """
         if torch.jit.is_scripting():
             return self._scripted_forward(input, mask, lengths)
         else:  # noqa: RET505
@@ -224,7 +260,10 @@ class BatchNorm(ScriptableBatchNorm):
             self._pending.add(batch)
 
     def after_step(self) -> None:
-        """Apply the batches since the last optimizer step (``update="step"``)."""
+        """Update the running statistics with the batches since the last optimizer step.
+
+        With ``update="step"`` it is called after each step of an optimizer of the parameters.
+        """
         pending, self._pending = self._pending, None
         if pending is not None:
             self._apply_update(pending.statistics)

@@ -1,14 +1,15 @@
 """The buffers of a layer: scaling constants in float64, and the bytes of exact statistics."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from evenly.torch.scaling import as_numpy
 from evenly.transform import Scaling
+from evenly.transform.device_tensors import work_dtype
+from evenly.transform.scaling import Floats
 
 ScalingTensors = tuple[Tensor, Tensor, Tensor]
 
@@ -36,9 +37,9 @@ class StateTensors(NamedTuple):
 class Memory(NamedTuple):
     """The memory of all buffers of a layer, which NumPy and the core read and write."""
 
-    hi: np.ndarray[Any, np.dtype[np.float64]]
-    lo: np.ndarray[Any, np.dtype[np.float64]]
-    scale: np.ndarray[Any, np.dtype[np.float64]]
+    hi: Floats
+    lo: Floats
+    scale: Floats
     exact: memoryview
 
     def constants(self) -> bytes:
@@ -49,8 +50,8 @@ class Memory(NamedTuple):
 class MemoryViews:
     """Views of the buffers that a layer used last.
 
-    To create one takes a microsecond, to compare an address a tenth of that. A view keeps its
-    memory, so another tensor cannot have the address of a buffer that was replaced.
+    Creating a view takes a microsecond, comparing an address a tenth of that. A view keeps its
+    memory alive, so another tensor cannot have the address of a buffer that was replaced.
     """
 
     def __init__(self) -> None:
@@ -80,7 +81,7 @@ def _view(tensors: StateTensors) -> Memory | None:
         return None
     if not hi.dtype is lo.dtype is scale.dtype is torch.float64 or exact.dtype is not torch.uint8:
         return None
-    return Memory(as_numpy(hi), as_numpy(lo), as_numpy(scale), memoryview(as_numpy(exact)))
+    return Memory(as_numpy(hi), as_numpy(lo), as_numpy(scale), as_numpy(exact).data)
 
 
 def scaling_tensors(scaling: Scaling) -> ScalingTensors:
@@ -115,13 +116,8 @@ def write_bytes(content: bytes, into: Tensor) -> None:
     into[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
-def dtype_on(device: torch.device) -> torch.dtype:
-    """Return float64, or float32 on devices without float64 (Apple's GPUs)."""
-    return torch.float32 if device.type == "mps" else torch.float64
-
-
 def apply_move(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
-    """Apply ``fn`` to a buffer's bits as integers, which moves apply to and casts do not."""
+    """Apply ``fn`` to a buffer viewed as integers: moves change its device, casts leave it."""
     is_float64 = buffer.dtype == torch.float64
     bits = buffer.view(torch.int64) if is_float64 else buffer
     result = fn(bits)
@@ -130,4 +126,4 @@ def apply_move(fn: Callable[[Tensor], Tensor], buffer: Tensor) -> Tensor:
     if not is_float64:
         return result
     values = result.view(torch.float64)
-    return values.to(dtype_on(values.device))
+    return values.to(work_dtype(values.device))

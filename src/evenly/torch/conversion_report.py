@@ -1,4 +1,4 @@
-"""What `convert` did to the layers of a model."""
+"""The report of `evenly.torch.convert`: which layers of a model were changed."""
 
 from dataclasses import dataclass, field
 
@@ -14,14 +14,14 @@ class ConversionReport:
     Attributes
     ----------
     to
-        ``"evenly"`` or ``"torch"``: whose classes the layers have now.
+        ``"evenly"`` or ``"torch"``: the package whose classes the layers have now.
     changed
-        The name of each changed layer in the model, and of its class. The name is that of
+        Maps the name of each changed layer to the name of its class. Layers have their names in
         ``model.named_modules()``: empty for the model itself, and the first for a shared layer.
     skipped
         The same for batch norms of classes that are neither torch's nor evenly's.
     lost
-        With ``to="torch"``: the names of layers, and of evenly's options that they had.
+        With ``to="torch"``: maps the name of a layer to the names of evenly's options it had.
 
     Examples
     --------

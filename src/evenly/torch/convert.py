@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from typing import Any, Literal, overload
+from typing import Literal, Unpack, overload
 
 from torch import nn
 
@@ -11,6 +11,7 @@ from evenly.torch import fusion, module_class, running_stats
 from evenly.torch.batch_norm import EXTRAS, BatchNorm, BatchNorm1d
 from evenly.torch.conversion_report import ConversionReport
 from evenly.torch.sync import SyncBatchNorm, virtual_batch_error
+from evenly.typing import BatchNormOptions, Package
 
 _log = logging.getLogger("evenly")
 
@@ -24,14 +25,26 @@ TO_TORCH: module_class.Pairs = {new: old for old, new in TO_EVENLY.items()}
 
 @overload
 def convert(
-    model: nn.Module, to: str = "evenly", *, report: Literal[False] = False, **extras: object
+    model: nn.Module,
+    to: Package = "evenly",
+    *,
+    report: Literal[False] = False,
+    **extras: Unpack[BatchNormOptions],
 ) -> nn.Module: ...
 @overload
 def convert(
-    model: nn.Module, to: str = "evenly", *, report: Literal[True], **extras: object
+    model: nn.Module,
+    to: Package = "evenly",
+    *,
+    report: Literal[True],
+    **extras: Unpack[BatchNormOptions],
 ) -> tuple[nn.Module, ConversionReport]: ...
 def convert(
-    model: nn.Module, to: str = "evenly", *, report: bool = False, **extras: object
+    model: nn.Module,
+    to: Package = "evenly",
+    *,
+    report: bool = False,
+    **extras: Unpack[BatchNormOptions],
 ) -> nn.Module | tuple[nn.Module, ConversionReport]:
     """Convert a model's batch norms to evenly's classes, or back, in place.
 
@@ -95,7 +108,7 @@ def _class_names(layers: module_class.NamedLayers) -> dict[str, str]:
     return {name: module_class.original_class(layer).__name__ for name, layer in layers}
 
 
-def _check_arguments(to: str, extras: dict[str, Any]) -> None:
+def _check_arguments(to: str, extras: BatchNormOptions) -> None:
     check_choice("to", to, ("evenly", "torch"))
     if to == "torch" and extras:
         raise DataError(
@@ -105,7 +118,7 @@ def _check_arguments(to: str, extras: dict[str, Any]) -> None:
     BatchNorm1d(1, **extras)  # raises for invalid options
 
 
-def _to_evenly(layers: module_class.NamedLayers, extras: dict[str, Any]) -> None:
+def _to_evenly(layers: module_class.NamedLayers, extras: BatchNormOptions) -> None:
     synchronized = any(isinstance(layer, nn.SyncBatchNorm) for _, layer in layers)
     if synchronized and "virtual_batch_size" in extras:
         raise virtual_batch_error(
@@ -146,8 +159,8 @@ def _remove_extras(layer: BatchNorm) -> list[str]:
     return changed
 
 
-def _as_torchs(is_trained: bool, layer: nn.Module) -> nn.Module:
-    """Convert a layer of evenly's before it is fused with others."""
+def _convert_before_fusing(is_trained: bool, layer: nn.Module) -> nn.Module:
+    """Convert one of evenly's layers before it is fused with others."""
     if isinstance(layer, BatchNorm):
         lost = _to_torch(layer)
         if is_trained and lost:
@@ -155,4 +168,4 @@ def _as_torchs(is_trained: bool, layer: nn.Module) -> nn.Module:
     return layer
 
 
-fusion.allow_fusing(TO_TORCH, _as_torchs)
+fusion.allow_fusing(TO_TORCH, _convert_before_fusing)

@@ -2,20 +2,33 @@
 
 import itertools
 import weakref
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from evenly.errors import DataError
 from evenly.torch.buffers import StateTensors
-from evenly.transform.compiler import assume_constant_result
+from evenly.transform.compiler import assume_constant_result, is_exporting
 
-_layers: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
+
+class LearningLayer(Protocol):
+    """A layer that the operations below look up by its id."""
+
+    _is_ready: bool
+
+    def learn(self, x: Tensor, into: StateTensors) -> None:
+        """Add a batch to the statistics, and write the buffers."""
+
+    def check_ready(self) -> None:
+        """Raise an error if the statistics are insufficient for evaluation."""
+
+
+_layers: "weakref.WeakValueDictionary[int, LearningLayer]" = weakref.WeakValueDictionary()
 _ids = itertools.count()
 
 
-def register_layer(layer: object) -> int:
+def register_layer(layer: LearningLayer) -> int:
     """Return an id by which `update_statistics` finds the layer while it is alive."""
     layer_id = next(_ids)
     _layers[layer_id] = layer
@@ -69,7 +82,7 @@ def check_ready(layer: int) -> None:
 
 def check_not_exporting() -> None:
     """Raise an error during an export: a layer's id has no meaning in another process."""
-    if getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing():
+    if is_exporting() or torch.jit.is_tracing():
         raise DataError(
             "A Normalize layer cannot learn in an exported graph. Received: a layer in training "
             "mode. Export or trace it after .eval() or .freeze()."

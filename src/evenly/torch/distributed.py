@@ -4,11 +4,12 @@ It needs one collective in the forward and one in the backward pass. Every branc
 gathered numbers, so all ranks take the same one and none hangs. A rank without rows takes part.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from evenly.torch import distributed_steps, reference
 from evenly.torch.distributed_steps import GlobalStatistics, Path
@@ -26,7 +27,7 @@ def gather_statistics(
     mask: Tensor | None,
     eps: float,
     path: Path,
-    group: object,
+    group: "dist.ProcessGroup",
     *,
     pivot: Tensor | None,
 ) -> GlobalStatistics | EmptyBatch:
@@ -75,7 +76,7 @@ class Context(NamedTuple):
     batch: GlobalStatistics
     eps: float
     path: Path
-    group: Any
+    group: "dist.ProcessGroup"
 
 
 def normalize(
@@ -94,7 +95,7 @@ class _Normalize(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: FunctionCtx,
         x: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
@@ -106,7 +107,7 @@ class _Normalize(torch.autograd.Function):
         return distributed_steps.normalize(x, weight, bias, mask, context.batch, context.path)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, mask = ctx.saved_tensors
         context: Context = ctx.context
         needs_gradient = ctx.needs_input_grad[:3]
@@ -162,12 +163,12 @@ class _AllReduceSum(torch.autograd.Function):
     """Sum over all ranks; its gradient is the sum of all ranks' gradients."""
 
     @staticmethod
-    def forward(ctx: Any, local: Tensor, group: Any) -> Tensor:
+    def forward(ctx: FunctionCtx, local: Tensor, group: "dist.ProcessGroup") -> Tensor:
         ctx.group = group
         total = local.clone()
         dist.all_reduce(total, group=group)
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
         return _AllReduceSum.apply(gradient.contiguous(), ctx.group), None

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import batch_norm
 
 from evenly.torch import fused
-from evenly.torch.reference import along_channels, work_dtype
+from evenly.torch.reference import along_channels
+from evenly.transform.device_tensors import work_dtype
 
 
 def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,13 +48,13 @@ def gradient_sums(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
     They are the gradients of the bias and of the weight for a standard deviation of 1.
     """
     if x.numel() == 0:  # a rank without rows
-        return torch.zeros(2, x.shape[1], dtype=work_dtype(x), device=x.device)
+        return torch.zeros(2, x.shape[1], dtype=work_dtype(x.device), device=x.device)
     dtype = fused.statistics_dtype(x, None, None)
     center, ones = mean.to(dtype), torch.ones_like(mean, dtype=dtype)
     _, product, total = torch.ops.aten.native_batch_norm_backward(
         gradient, x, ones, center, ones, None, None, False, 0.0, [False, True, True]
     )
-    return torch.stack([total, product]).to(work_dtype(x))
+    return torch.stack([total, product]).to(work_dtype(x.device))
 
 
 def gradient(x: Tensor, gradient: Tensor, constants: tuple[Tensor, Tensor, Tensor]) -> Tensor:

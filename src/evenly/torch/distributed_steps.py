@@ -13,7 +13,8 @@ from torch import Tensor
 from evenly import _core
 from evenly.torch import distributed_operators, fused, native, reference
 from evenly.torch.native import BatchStatistics, as_tensor
-from evenly.torch.reference import Statistics, along_channels, work_dtype
+from evenly.torch.reference import Statistics, along_channels
+from evenly.transform.device_tensors import work_dtype
 
 Path = Literal["kernels", "operators", "operations"]
 """The core's kernels on CPUs; torch's operators on accelerators; operations in float64 for masks
@@ -76,7 +77,7 @@ def local_statistics(x: Tensor, mask: Tensor | None, path: Path) -> Tensor:
     the high parts of the means, the low parts, and the sums of squared deviations.
     """
     channels = x.shape[1]
-    row = torch.zeros(2 + 3 * channels, dtype=work_dtype(x), device=x.device)
+    row = torch.zeros(2 + 3 * channels, dtype=work_dtype(x.device), device=x.device)
     if x.numel() == 0:
         return row
     row[:2] = x.numel() // channels
@@ -118,7 +119,7 @@ def gradient_sums(
     if path == "operators":
         return distributed_operators.gradient_sums(x, gradient, batch.high + batch.low)
     if path == "operations":
-        wide, axes = _apply_mask(gradient.to(work_dtype(x)), mask), [0, *range(2, x.ndim)]
+        wide, axes = _apply_mask(gradient.to(work_dtype(x.device)), mask), [0, *range(2, x.ndim)]
         return torch.stack([wide.sum(axes), (wide * center(x, mask, batch)).sum(axes)])
     sums = torch.empty(2, x.size(1), dtype=torch.float64)
     _core.batch_norm_gradient_sums(_core.dense(x), gradient, batch.saved, sums)
@@ -154,7 +155,7 @@ def gradient(
 
 def center(x: Tensor, mask: Tensor | None, batch: GlobalStatistics) -> Tensor:
     """Subtract the mean of all ranks; return 0 for padding."""
-    shifted = x.to(work_dtype(x)) - along_channels(batch.high, x)
+    shifted = x.to(work_dtype(x.device)) - along_channels(batch.high, x)
     return _apply_mask(shifted - along_channels(batch.low, x), mask)
 
 

@@ -1,9 +1,7 @@
 """Compare the input of a deployed `Normalize` with the data that it was fitted on."""
 
-import itertools
 import logging
 import os
-import weakref
 from collections.abc import Callable
 from typing import Any, Literal, Self, TypeAlias
 
@@ -17,18 +15,17 @@ from evenly.drift.text import summary
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.moments import Moments, load
 from evenly.torch.fx_tracing import is_proxy
+from evenly.torch.monitor_op import observe, register_monitor
 from evenly.torch.normalize import Normalize
 from evenly.torch.num_features import describe
 from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import is_plain, is_plain_cpu
+from evenly.transform.compiler import is_exporting
 
 _LOG = logging.getLogger("evenly")
 
 OnDrift: TypeAlias = Literal["log", "error"] | Callable[[Comparison], object]
-"""What happens when a column is over the limit."""
-
-_monitors: "weakref.WeakValueDictionary[int, DriftMonitor]" = weakref.WeakValueDictionary()
-_ids = itertools.count()
+"""The action when a column is over the limit."""
 
 
 class DriftMonitor:
@@ -48,10 +45,10 @@ class DriftMonitor:
     every
         The number of rows between two comparisons. None: only when `compare` is called.
     on_drift
-        What happens when a column is over the limit. ``"log"``: a warning is logged
-        (``logging.getLogger("evenly")``), once until other columns are over it. ``"error"``:
-        `evenly.DataError` is raised; choose it where a wrong prediction is worse than none. Or a
-        function, which gets the `evenly.Comparison`.
+        The action when a column is over the limit. ``"log"``: log a warning
+        (``logging.getLogger("evenly")``), and again only when other columns are over it.
+        ``"error"``: raise `evenly.DataError`; choose it where a wrong prediction is worse than
+        none. Or a function, which is called with the `evenly.Comparison`.
 
     Attributes
     ----------
@@ -116,7 +113,7 @@ class DriftMonitor:
         self._moments = self._empty()
         self._compared_rows = 0
         self._observed = torch.zeros((), dtype=torch.int64)
-        self._register()
+        self._id = register_monitor(self)
         self._handle = normalize.register_forward_hook(self._hook, with_kwargs=True)
 
     # The input of the layer
@@ -127,7 +124,13 @@ class DriftMonitor:
         return self._moments.copy()
 
     def compare(self) -> Comparison:
-        """Compare the input with the data that the layer was fitted on."""
+        """Compare the input with the data that the layer was fitted on.
+
+        Returns
+        -------
+        Comparison
+            As `evenly.compare` returns it; also stored as ``comparison``.
+        """
         fitted, observed = (_without_dtypes(m) for m in (self.normalize.moments, self._moments))
         self.comparison = compare(fitted, observed, limit=self.limit, confidence=self.confidence)
         return self.comparison
@@ -150,7 +153,7 @@ class DriftMonitor:
         self.remove()
 
     def observe(self, x: Tensor) -> None:
-        """Add a batch to the moments, and compare them if it is time.
+        """Add a batch to the moments, and compare them every ``every`` rows.
 
         Raises
         ------
@@ -167,14 +170,16 @@ class DriftMonitor:
             self._compared_rows = self._moments.rows
             self._report(self.compare())
 
-    def _hook(self, layer: Normalize, args: Any, keywords: Any, _: Any) -> None:
+    def _hook(
+        self, layer: Normalize, args: tuple[Tensor, ...], keywords: dict[str, Tensor], _: Tensor
+    ) -> None:
         x = args[0] if args else keywords["input"]
         if is_proxy(x) or (layer.training and not layer.frozen) or is_recomputing():
             return
         if is_plain_cpu(x) or layer._is_replica:
             self.observe(x)
-        elif is_plain(x) or not _is_exporting():
-            _observe(x.detach(), self._observed, self._id)
+        elif is_plain(x) or not (is_exporting() or torch.jit.is_tracing()):
+            observe(x.detach(), self._observed, self._id)
 
     def _report(self, comparison: Comparison) -> None:
         over = frozenset((column.label, column.over) for column in comparison.over)
@@ -217,19 +222,27 @@ class DriftMonitor:
         ------
         ColumnError
             If the columns differ.
+        UnsupportedTypeError
+            For anything else.
         """
         total = self._moments.copy()
         for other in others:
-            total += self._checked(_moments_of(other))
+            total += self._check_columns(_moments_of(other))
         self._moments = total
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the moments of the input to a statistics file, for `merge` or ``evenly diff``."""
+        """Write the moments of the input to a statistics file, for `merge` or ``evenly diff``.
+
+        Parameters
+        ----------
+        path
+            The path of the file, which is replaced atomically.
+        """
         self._moments.save(path)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the moments of the input as a tensor of bytes: loading it unpickles nothing."""
+        """Return the moments of the input as a uint8 tensor, which is loaded without unpickling."""
         content = bytearray(self._moments.to_bytes())
         return {"moments": torch.frombuffer(content, dtype=torch.uint8)}
 
@@ -239,62 +252,26 @@ class DriftMonitor:
         Raises
         ------
         StatisticsFileError
-            If it is damaged; the monitor is unchanged.
+            If it is damaged; the monitor is then unchanged.
         ColumnError
             If it has other columns than the layer.
         """
         content = bytes(state["moments"].cpu().numpy().tobytes())
-        moments = self._empty() + self._checked(Moments.from_bytes(content))
+        moments = self._empty() + self._check_columns(Moments.from_bytes(content))
         self._moments, self._compared_rows = moments, moments.rows
 
-    def _checked(self, moments: Moments) -> Moments:
+    def _check_columns(self, moments: Moments) -> Moments:
         """Return moments after checking that they have the columns of the layer."""
         own = self._moments
         match_columns(own.columns, own.num_features, moments.columns, moments.num_features)
         return moments
-
-    def _register(self) -> None:
-        self._id = next(_ids)
-        _monitors[self._id] = self
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._register()
-
-
-@torch.library.custom_op("evenly::observe", mutates_args=("observed",))
-def _observe(x: Tensor, observed: Tensor, monitor: int) -> None:
-    """Add a batch to a monitor.
-
-    Arguments of an operation are numbers and tensors. `observed` counts batches, so that the
-    compiler keeps an operation without a result.
-    """
-    observed += 1
-    registered = _monitors.get(monitor)
-    if registered is not None:
-        registered.observe(x)
-
-
-@_observe.register_fake
-def _(x: Tensor, observed: Tensor, monitor: int) -> None:
-    return None
-
-
-@_observe.register_vmap
-def _(info: Any, in_dims: Any, x: Tensor, observed: Tensor, monitor: int) -> Any:
-    """Observe the rows of all inputs of a vmap."""
-    if in_dims[0] is not None:
-        x = x.movedim(in_dims[0], 0)
-        x = x.flatten(0, 1) if x.ndim > 2 else x
-    _observe(x, observed, monitor)
-    return None, None
-
-
-def _is_exporting() -> bool:
-    return getattr(torch.compiler, "is_exporting", bool)() or torch.jit.is_tracing()
+        self._id = register_monitor(self)
 
 
 def _without_dtypes(moments: Moments) -> Moments:

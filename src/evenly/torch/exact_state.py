@@ -1,30 +1,33 @@
-"""The exact statistics of one layer object: what it was given, and the rows it learned.
+"""The exact statistics of one layer object: those that it was given, and those that it learned.
 
-The buffers of a layer are what tools copy, average and broadcast. This object remembers what the
-layer last wrote into them, so a change from outside is noticed. It keeps the rows that the layer
-learned apart from the statistics that it was given (loaded, assigned or copied): all ranks of a
-training are given the same statistics, and each learns its own rows.
+Tools copy, average and broadcast the buffers of a layer. This object stores a fingerprint of the
+values that the layer wrote into them last, so that a change by other code is detected. It keeps
+the statistics that the layer learned separately from those that it was given (loaded, assigned or
+copied): all ranks of a training are given the same statistics, and each learns its own rows.
 """
 
 from typing import Any, NamedTuple, Self
 
+from torch import Tensor
+
 from evenly.moments import Moments
 from evenly.torch import extra_state, ranks
 from evenly.torch.buffers import Memory, StateTensors
+from evenly.typing import Infinite
 
 
 class Fingerprint(NamedTuple):
-    """What recognizes the content of a layer's buffers.
+    """Identifies the content of a layer's buffers.
 
-    Their content is compared, not the version counters of the tensors, which neither ``.data``
-    nor NumPy nor a collective operation of `torch.distributed` increments.
+    The content is compared, not the version counters of the tensors: ``.data``, NumPy and the
+    collective operations of `torch.distributed` do not increment these.
 
     Attributes
     ----------
     exact
         The digest at the start of the exact statistics.
     constants
-        All values of hi, lo and scale. To compare them is faster than a digest.
+        All values of hi, lo and scale, since comparing them is faster than a digest.
     """
 
     exact: bytes
@@ -67,16 +70,16 @@ class ExactState:
         )
         self.is_written = False
 
-    def learn(self, rows: Any, **options: Any) -> None:
+    def learn(self, rows: Tensor, *, feature_axis: int, infinite: Infinite) -> None:
         """Add rows; the statistics are unchanged when an error is raised."""
-        self.learned.update(rows, **options)
+        self.learned.update(rows, feature_axis=feature_axis, infinite=infinite)
         self.is_written = False
         self.total = self.given + self.learned if self.given.rows else self.learned
 
     def enter_ddp(self) -> None:
-        """At the first batch within DistributedDataParallel, keep the rows so far as given.
+        """At the first batch within DistributedDataParallel, count all rows so far as given.
 
-        It has copied the buffers of rank 0 to all ranks when it was created.
+        Its constructor has copied the buffers of rank 0 to all ranks.
         """
         if not self.in_ddp and ranks.is_inside_ddp():
             self.in_ddp = True

@@ -37,7 +37,7 @@ _MODES = {b"learning": False, b"frozen": True}
 
 
 class State(NamedTuple):
-    """What a layer stores.
+    """The state of a layer that is stored.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class State(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What moments have besides numbers: names, and information about the fit."""
+    """The metadata of moments: names, dtypes, and information about the fit."""
 
     columns: ColumnNames
     dtypes: tuple[str, ...] | str  # one for all columns, if they have the same
@@ -114,7 +114,7 @@ def encode(state: State, constants: bytes, capacity: int) -> bytes:
     constants
         The `constants_digest` of the buffers.
     capacity
-        The number of bytes that there is room for.
+        The maximum number of bytes.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _encode_names(described: Description) -> bytes:
 
 
 def _shorten(described: Description, space: int) -> bytes:
-    """Encode as many sources and left out columns as there is room for, and say how many are not.
+    """Encode the metadata with as many sources and left out columns as fit, and count the others.
 
     Both are for information only.
     """

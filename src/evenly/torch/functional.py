@@ -9,6 +9,7 @@ from evenly.errors import DataError
 from evenly.torch import fused, fx_tracing, native, operators, reference, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
+from evenly.transform.compiler import is_exporting
 
 
 def batch_norm(
@@ -156,7 +157,7 @@ def normalize_fixed(
     assert variance is not None
     if mask is None and native.supports(x, weight, bias, mean, variance):
         return native.normalize_fixed(x, mean, variance, weight, bias, eps)
-    if mask is None and is_exporting():
+    if mask is None and is_recording_graph():
         return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, eps=eps)
     check_as_torch(x, weight, bias, mean, variance, training=False, eps=eps)
     if mask is None and fused.supports(x):
@@ -164,16 +165,15 @@ def normalize_fixed(
     return reference.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
 
 
-def is_exporting() -> bool:
+def is_recording_graph() -> bool:
     """Return whether operations are recorded in a graph that another program will run.
 
     These are `torch.export`, both ONNX exporters, `torch.jit.trace` and `make_fx`. Optimizers of
     such graphs recognize the operator ``batch_norm``, and fold it into a convolution before it.
     (`torch.compile` gets the elementwise operations, which it fuses.)
     """
-    exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.7
-    if exporting() or torch.compiler.is_compiling():
-        return bool(exporting())
+    if is_exporting() or torch.compiler.is_compiling():
+        return is_exporting()
     return _get_tracing_state() is not None or get_proxy_mode() is not None
 
 

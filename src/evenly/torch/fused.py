@@ -15,7 +15,8 @@ from torch.compiler import is_compiling
 from torch.nn.functional import batch_norm
 
 from evenly.torch.operators import is_transformed
-from evenly.torch.reference import Statistics, along_channels, work_dtype
+from evenly.torch.reference import Statistics, along_channels
+from evenly.transform.device_tensors import work_dtype
 
 SAMPLE = 4
 """The length of the sample of a batch along each axis but that of the channels."""
@@ -42,7 +43,7 @@ def normalize_batch(
     With a momentum of 1, the operator writes the mean and the unbiased variance of the batch to
     its running statistics.
     """
-    wide, count = work_dtype(x), x.numel() // x.shape[1]
+    wide, count = work_dtype(x.device), x.numel() // x.shape[1]
     dtype = statistics_dtype(x, weight, bias)
     mean = torch.zeros(x.shape[1], dtype=dtype, device=x.device)
     variance = torch.ones_like(mean)

@@ -1,4 +1,4 @@
-"""Let `torch.ao.quantization.fuse_modules` fuse batch norms of evenly's classes.
+"""Let `torch.ao.quantization.fuse_modules` fuse evenly's batch norms.
 
 It looks up the exact classes of the layers in a table of torch, and has no registration for
 other classes. So the table gets a row with evenly's class for each row with torch's.
@@ -21,28 +21,28 @@ Fuse = Callable[..., nn.Module]
 
 def allow_fusing(
     to_torch: dict[type[nn.Module], type[nn.Module]],
-    as_torchs: Callable[[bool, nn.Module], nn.Module],
+    convert_layer: Callable[[bool, nn.Module], nn.Module],
 ) -> None:
-    """Add rows for evenly's classes, which `as_torchs` converts before they are fused.
+    """Add rows for evenly's classes, which are converted to torch's before they are fused.
 
     Parameters
     ----------
     to_torch
         evenly's classes and the corresponding classes of torch.
-    as_torchs
-        Called with whether the fused layers are trained, and each layer.
+    convert_layer
+        Converts a layer; called with whether the fused layers are trained, and the layer.
     """
     table: dict[Any, Fuse] = getattr(fuser_method_mappings, TABLE, {})
     for new, old in to_torch.items():
         for layers, fuse in list(table.items()):
             if old in layers:
                 ours = tuple(new if layer is old else layer for layer in layers)
-                table[ours] = _convert_first(fuse, as_torchs)
+                table[ours] = _convert_first(fuse, convert_layer)
 
 
-def _convert_first(fuse: Fuse, as_torchs: Callable[[bool, nn.Module], nn.Module]) -> Fuse:
+def _convert_first(fuse: Fuse, convert_layer: Callable[[bool, nn.Module], nn.Module]) -> Fuse:
     @wraps(fuse)
     def fuse_converted(is_qat: bool, *layers: nn.Module) -> nn.Module:
-        return fuse(is_qat, *(as_torchs(is_qat, layer) for layer in layers))
+        return fuse(is_qat, *(convert_layer(is_qat, layer) for layer in layers))
 
     return fuse_converted

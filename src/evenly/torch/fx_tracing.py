@@ -6,7 +6,6 @@ which have no shape. So these layers record themselves.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor, nn
 from torch.fx import Proxy
@@ -19,23 +18,25 @@ def is_proxy(x: Tensor) -> bool:
     return isinstance(x, Proxy)
 
 
-def record_call(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    """Add a call of the layer to the graph of the first argument, and return its proxy.
+def record_call(layer: nn.Module, x: Proxy, **kwargs: object) -> Proxy:
+    """Add a call of the layer to the graph of its input, and return the proxy of the output.
 
     Raises
     ------
     DataError
         If the layer is itself the traced model.
     """
-    tracer = args[0].tracer
+    tracer = x.tracer
     if getattr(tracer, "root", None) is layer:
         raise DataError(
             "A layer is traced as one operation of a model. Received: "
             f"{type(layer).__name__} as the model itself. Trace nn.Sequential(layer)."
         )
-    return tracer.create_proxy("call_module", tracer.path_of_module(layer), args, kwargs)
+    return tracer.create_proxy("call_module", tracer.path_of_module(layer), (x,), kwargs)
 
 
-def record_function(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Any:
-    """Add a call of the function to the graph of the first argument, and return its proxy."""
-    return args[0].tracer.create_proxy("call_function", function, args, kwargs)
+def record_function(
+    function: Callable[..., Tensor], x: Proxy, *args: object, **kwargs: object
+) -> Proxy:
+    """Add a call of the function to the graph of its input, and return the proxy of the output."""
+    return x.tracer.create_proxy("call_function", function, (x, *args), kwargs)

@@ -12,10 +12,12 @@ from evenly.torch.normalize import Normalize
 
 
 @overload
-def gather(moments: Moments, group: object = None) -> Moments: ...
+def gather(moments: Moments, group: "dist.ProcessGroup | None" = None) -> Moments: ...
 @overload
-def gather(moments: nn.Module, group: object = None) -> nn.Module: ...
-def gather(moments: Moments | nn.Module, group: object = None) -> Moments | nn.Module:
+def gather(moments: nn.Module, group: "dist.ProcessGroup | None" = None) -> nn.Module: ...
+def gather(
+    moments: Moments | nn.Module, group: "dist.ProcessGroup | None" = None
+) -> Moments | nn.Module:
     """Return the merged moments of all ranks, or merge those of every `Normalize` of a model.
 
     The result is bit-identical on every rank, and to a fit in one process. Each rank receives
@@ -68,7 +70,7 @@ def gather(moments: Moments | nn.Module, group: object = None) -> Moments | nn.M
     return _merge_ranks(_all_gather(moments, group), group)
 
 
-def _all_gather(value: object, group: object) -> list[Any]:
+def _all_gather(value: object, group: "dist.ProcessGroup | None") -> list[Any]:
     if dist.get_rank(group) < 0:
         raise DataError(
             "Only the ranks of a group can gather over it. Received: a group without rank "
@@ -79,7 +81,7 @@ def _all_gather(value: object, group: object) -> list[Any]:
     return gathered
 
 
-def _merge_ranks(gathered: Sequence[Moments], group: object) -> Moments:
+def _merge_ranks(gathered: Sequence[Moments], group: "dist.ProcessGroup | None") -> Moments:
     """Merge the moments of all ranks.
 
     On a mismatch every rank raises the same error, naming the same rank.
@@ -94,7 +96,7 @@ def _merge_ranks(gathered: Sequence[Moments], group: object) -> Moments:
     return total
 
 
-def _gather_model(model: nn.Module, group: object) -> None:
+def _gather_model(model: nn.Module, group: "dist.ProcessGroup | None") -> None:
     layers = {name: x for name, x in model.named_modules() if isinstance(x, Normalize)}
     gathered = _all_gather({name: layer.parts() for name, layer in layers.items()}, group)
     _check_layers(gathered)
@@ -121,7 +123,9 @@ def _check_layers(gathered: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _merge_parts(parts: Sequence[tuple[Moments, Moments]], group: object) -> Moments:
+def _merge_parts(
+    parts: Sequence[tuple[Moments, Moments]], group: "dist.ProcessGroup | None"
+) -> Moments:
     """Merge the rows that each rank has learned; count equal given statistics once."""
     distinct: list[Moments] = []
     for given, _ in parts:

@@ -1,11 +1,14 @@
 """Batch norms that take their number of channels from the first batch."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _LazyNormBase
+from torch.types import Device
 
 from evenly.errors import DataError
 from evenly.torch import fx_tracing
 from evenly.torch.batch_norm import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from evenly.typing import NonFinite, SingleValue, StatsUpdate
 
 
 class LazyBatchNorm(BatchNorm):
@@ -17,14 +20,14 @@ class LazyBatchNorm(BatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: object = None,
-        dtype: object = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
         virtual_batch_size: int | None = None,
-        non_finite: str = "propagate",
-        single: str = "error",
-        update: str = "forward",
+        non_finite: NonFinite = "propagate",
+        single: SingleValue = "error",
+        update: StatsUpdate = "forward",
         exact: bool = False,
     ) -> None:
         _LazyNormBase.__init__(
@@ -36,7 +39,13 @@ class LazyBatchNorm(BatchNorm):
     def initialize_parameters(
         self, input: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> None:
-        """Set the number of channels from the input; a mask is ignored."""
+        """Set the number of channels from the input, ``input.shape[1]``; a mask is ignored.
+
+        Raises
+        ------
+        DataError
+            For a proxy of `torch.fx`, which has no shape.
+        """
         if fx_tracing.is_proxy(input):
             raise DataError(
                 "A lazy layer needs the number of channels of a batch. Received: a torch.fx proxy, "

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.types import Device
 
 from evenly.distribution.option import most_bins
 from evenly.errors import DataError, check_choice
 from evenly.exact_stats import as_correction, as_tolerance
 from evenly.moments import Moments
-from evenly.moments.statistics import Correction
 from evenly.torch import custom_op, ranks, units
 from evenly.torch.buffers import Memory
 from evenly.torch.fx_tracing import is_proxy, record_call
@@ -22,7 +22,7 @@ from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
 from evenly.transform.methods import parse_method
 from evenly.transform.scaling import MISSING_POLICIES
-from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Unfitted
+from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Real, Unfitted
 
 _ADVICE = (
     "Pass the number of features; to compute the statistics of data, call .fit(data); to use given "
@@ -54,7 +54,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         num_features: int,
         *,
         feature_axis: int = 1,
-        correction: Correction = 0,
+        correction: Real = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
         tolerance: float = 0.0,
@@ -62,7 +62,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         range: tuple[float, float] | None = None,
         q: tuple[float, float] | None = None,
         distribution: bool | int | None = None,
-        device: object = None,
+        device: Device = None,
     ) -> None:
         super().__init__()
         self._method = parse_method(method, range, q)
@@ -74,7 +74,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         as_tolerance(tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
         is_native = is_native and not tolerance and method == "standard"
-        self._native_correction: Any = correction if is_native else None
+        self._native_correction = int(correction) if is_native else None
         self.num_features = as_num_features(num_features, minimum=1, advice=_ADVICE)
         self.feature_axis = feature_axis
         self.correction = correction
@@ -91,9 +91,9 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         moments: Moments | str | os.PathLike[str],
         *,
         scale: InputScale = "data",
-        **options: Any,
+        **options: Any,  # those of the class: `Normalize` has more than `Denormalize`
     ) -> Self:
-        """Create a frozen layer with these statistics; other options as in the constructor.
+        """Create a frozen layer with given statistics.
 
         Parameters
         ----------
@@ -104,6 +104,13 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             is on the scale of 0 to 1; statistics of 8-bit or 16-bit pixels (dtype uint8 or
             uint16) are converted to it, and those of data in 0 to 1 are unchanged. Choose it
             for images that torchvision's ``ToTensor`` or a similar transform has divided by 255.
+        options
+            As in the constructor.
+
+        Returns
+        -------
+        Normalize or Denormalize
+            A layer of this class.
 
         Raises
         ------
@@ -125,8 +132,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
     def moments(self) -> Moments:
         """A copy of the exact statistics. Assign to it to replace them.
 
-        In distributed training every process learns from its own rows, and has the statistics
-        of those: ``evenly.torch.gather(model)`` merges them.
+        In distributed training every process has the statistics of its own rows;
+        ``evenly.torch.gather(model)`` merges them.
 
         Raises
         ------
@@ -161,6 +168,11 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         ------
         DataError
             If the statistics are insufficient: see `from_moments`.
+
+        Warns
+        -----
+        UserWarning
+            If several ranks have learned, and their statistics were not merged.
         """
         if self._synchronize():
             self._scaling(too_few="error")
@@ -184,7 +196,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             too_few=too_few,
             method=self._method,
         )
-        return scaling if self._white == 1 else units.per_white(scaling, self._white)
+        return scaling if self._white == 1 else units.divide_by_white(scaling, self._white)
 
     def _write_native(self, memory: Memory) -> bool:
         correction = self._native_correction
@@ -200,7 +212,19 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         return None if memory is None else (memory.hi, memory.lo, memory.scale)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Scale the input; see the class."""
+        """Scale the input.
+
+        Parameters
+        ----------
+        input
+            A dense tensor of integers, booleans or floats, with ``num_features`` entries along
+            ``feature_axis``.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of the input. Floats keep their dtype; others become torch's default dtype.
+        """
         if torch.jit.is_scripting():
             return self._scripted_forward(input)
         else:  # noqa: RET505 (TorchScript would compile statements after it)
@@ -226,7 +250,13 @@ class MomentsLayer(ScriptableScaling, StateLayer):
             custom_op.check_ready(self._layer_id)
 
     def check_ready(self) -> None:
-        """Raise an error if the statistics are insufficient for evaluation."""
+        """Check that the statistics are sufficient for evaluation.
+
+        Raises
+        ------
+        DataError
+            If they are not.
+        """
         if not self.refresh() and (self.unfitted == "error" or self._is_fitted(self._tensors)):
             raise self._not_ready_error()
 

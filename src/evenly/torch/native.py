@@ -4,8 +4,6 @@ Only one `autograd.Function` stands between torch and the kernels: small batches
 Python, which takes about a microsecond per operation.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch._C import _get_tracing_state, _len_torch_dispatch_stack
@@ -15,6 +13,7 @@ from torch._C._functorch import (
     peek_interpreter_stack,
 )
 from torch.autograd import forward_ad
+from torch.autograd.function import FunctionCtx
 from torch.compiler import is_compiling
 
 from evenly import _core
@@ -119,7 +118,7 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, context: _Context
+        ctx: FunctionCtx, x: Tensor, weight: Tensor | None, bias: Tensor | None, context: _Context
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.bias, ctx.context = bias, context  # bias may change: only its dtype is used
@@ -129,7 +128,7 @@ class _BatchNorm(torch.autograd.Function):
         return _core.batch_norm_fixed(x, *fixed, weight, bias, eps, batch.saved)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         bias = ctx.bias
         # create_graph=True or is_grads_batched=True
@@ -154,7 +153,7 @@ def _is_batched(gradient: Tensor) -> bool:
 
 
 def _double_backward(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: Any
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, gradient: Tensor, ctx: FunctionCtx
 ) -> list[Tensor | None]:
     """Return the gradients, computed with differentiable and mappable operations."""
     batch, eps, fixed = ctx.context

@@ -1,14 +1,16 @@
 """Layers that normalize a model's input with exact statistics, and undo it."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.types import Device
 
 from evenly.errors import DataError, check_choice
 from evenly.moments import Moments
-from evenly.moments.statistics import Correction
+from evenly.progress import Progress
 from evenly.torch import custom_op, transfer, units
 from evenly.torch.buffers import StateTensors
 from evenly.torch.moments_layer import MomentsLayer
@@ -16,11 +18,13 @@ from evenly.torch.running_stats import is_recomputing
 from evenly.torch.scaling import apply_scaling, is_plain, is_plain_cpu
 from evenly.transform.methods import parse_method
 from evenly.typing import (
+    Columns,
     Constant,
     CsvOptions,
     Infinite,
     Missing,
     NormalizeMethod,
+    Real,
     StorageOptions,
     Unfitted,
 )
@@ -57,9 +61,8 @@ class Normalize(MomentsLayer):
         ``"error"``: evaluation and ``freeze()`` raise an error; choose it when a constant
         feature indicates a fault.
     tolerance
-        A feature is constant if its standard deviation is at most ``tolerance`` times the root
-        of its mean square, the size of its values: see `evenly.Moments.normalize`. 0: only if all
-        values are equal.
+        A feature is constant if its standard deviation is at most ``tolerance`` times its root
+        mean square: see `evenly.Moments.normalize`. 0: only if all values are equal.
     missing
         ``"keep"`` keeps NaN. ``"zero"`` replaces it by 0, the mean; choose it before layers
         that cannot handle NaN, which are nearly all. NaN never counts in the statistics.
@@ -94,7 +97,8 @@ class Normalize(MomentsLayer):
         A copy of the exact statistics. An error if ``hi``, ``lo`` and ``scale`` are not those
         of the exact statistics, because they were averaged or edited.
     exact
-        Buffer with the exact statistics as bytes: its size depends on ``num_features`` alone.
+        Buffer of dtype uint8 with the encoded exact statistics. Its size depends on
+        ``num_features`` and ``distribution`` only.
     frozen
         Whether learning has stopped.
 
@@ -121,9 +125,9 @@ class Normalize(MomentsLayer):
     the tensor ``exact`` (``docs/format.md``) with ``frozen``, but not the options. Loading it
     unpickles nothing and checks everything.
 
-    The buffers are the truth. So a copy of the model whose buffers are copied or averaged (EMA,
-    SWA) evaluates with the statistics in its buffers. Averaged statistics are not exact: then
-    `moments` raises an error, and a batch in training mode warns and changes nothing.
+    Evaluation uses the buffers only. So a model whose buffers were copied or averaged (EMA, SWA)
+    evaluates with the copied or averaged statistics. Averaged statistics are not exact: `moments`
+    then raises an error, and a batch in training mode emits a warning and changes nothing.
 
     ``torch.compile(fullgraph=True)`` supports the layer, also while it learns; ``torch.export``
     and ONNX support it after ``.eval()`` or ``.freeze()``. Under DistributedDataParallel each
@@ -160,7 +164,7 @@ class Normalize(MomentsLayer):
         num_features: int,
         *,
         feature_axis: int = 1,
-        correction: Correction = 0,
+        correction: Real = 0,
         constant: Constant = "zero",
         missing: Missing = "keep",
         tolerance: float = 0.0,
@@ -171,7 +175,7 @@ class Normalize(MomentsLayer):
         q: tuple[float, float] | None = None,
         clip: float | bool | None = None,
         distribution: bool | int | None = None,
-        device: object = None,
+        device: Device = None,
     ) -> None:
         super().__init__(
             num_features,
@@ -197,21 +201,21 @@ class Normalize(MomentsLayer):
     @classmethod
     def fit(
         cls,
-        source: Any,
+        source: object,
         *,
-        columns: Any = None,
-        exclude: Any = (),
-        weights: Any = None,
-        select: Any = None,
+        columns: Columns | None = None,
+        exclude: Columns = (),
+        weights: object = None,
+        select: object = None,
         infinite: Infinite = "error",
         threads: int | None = None,
-        progress: Any = None,
+        progress: Callable[[Progress], object] | None = None,
         csv: CsvOptions | None = None,
         storage_options: StorageOptions | None = None,
         feature_axis: int = 1,
         method: NormalizeMethod = "standard",
         distribution: bool | int | None = None,
-        **options: Any,
+        **options: Any,  # as in from_moments
     ) -> Self:
         """Create a frozen layer with the statistics of a source, which is read once.
 
@@ -288,14 +292,14 @@ class Normalize(MomentsLayer):
     def parts(self) -> tuple[Moments, Moments] | None:
         """Return the statistics that were given, and those learned since; None if unknown.
 
-        `evenly.torch.gather` counts statistics that several ranks were given only once.
+        `evenly.torch.gather` counts given statistics that several ranks have in common once.
         """
         if not self._synchronize():
             return None
         return self._statistics.given.copy(), self._statistics.learned.copy()
 
     def inverse(self) -> "Denormalize":
-        """Return the layer that undoes this one, with a copy of the current statistics."""
+        """Return a frozen `Denormalize` with a copy of the current statistics and options."""
         layer = Denormalize(
             self.num_features,
             feature_axis=self.feature_axis,
@@ -353,7 +357,7 @@ class Normalize(MomentsLayer):
         if x.is_meta or not is_plain(x) or not self._synchronize() or not x.any():
             return  # zeros are on any scale
         self._is_scale_checked = True
-        if remark := units.mismatch(self._statistics.total, self._white, x.detach()):
+        if remark := units.describe_mismatch(self._statistics.total, self._white, x.detach()):
             warnings.warn(remark, stacklevel=2)
 
     def _update_statistics(self, x: Tensor, into: StateTensors) -> None:
@@ -368,7 +372,8 @@ class Normalize(MomentsLayer):
     def learn(self, x: Tensor, into: StateTensors) -> None:
         """Add a batch to the statistics, and write the buffers.
 
-        The exact sums are on the CPU. What is on an accelerator is copied there together.
+        The exact sums are computed on the CPU: a batch and buffers on an accelerator are copied
+        there in one transfer.
         """
         if is_recomputing():
             return

@@ -2,14 +2,13 @@
 
 import operator
 from collections.abc import Sized
-from typing import Any
 
 from torch import Tensor
 
 from evenly.errors import DataError
 
 
-def as_num_features(number: Any, *, minimum: int, advice: str) -> int:
+def as_num_features(number: object, *, minimum: int, advice: str) -> int:
     """Return ``num_features`` as an int, or raise an error that ends with the advice.
 
     Raises
@@ -19,7 +18,7 @@ def as_num_features(number: Any, *, minimum: int, advice: str) -> int:
     """
     is_data = isinstance(number, bool) or (isinstance(number, Tensor) and number.ndim > 0)
     try:
-        value = None if is_data else operator.index(number)
+        value = None if is_data else operator.index(number)  # type: ignore[arg-type]
     except TypeError:
         value = None
     if value is None or value < minimum:

@@ -6,18 +6,17 @@ fuses. Outside of compiled graphs, `evenly.torch.native` calls the core with les
 `torch.library.Library` has a shorter path to the implementation than `torch.library.custom_op`.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
+from torch.autograd.function import FunctionCtx
 from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import CODES, is_channels_last
 from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
-from evenly.transform.compiler import assume_constant_result
+from evenly.transform.compiler import assume_constant_result, is_exporting
 
 MIN_VALUES = 2**17
 """The minimum number of values of a batch for which a graph calls the operators.
@@ -50,8 +49,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     """
     if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu" or type(x) is not Tensor:
         return False
-    exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.7
-    if exporting() or is_transformed():
+    if is_exporting() or is_transformed():
         return False
     if x.numel() < MIN_VALUES:
         return False
@@ -144,7 +142,11 @@ def _empty_like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+def _save_for_backward(
+    ctx: FunctionCtx,
+    inputs: tuple[Tensor, Tensor | None, Tensor | None, float],
+    output: tuple[Tensor, Tensor],
+) -> None:
     x, weight, bias, _ = inputs
     ctx.mark_non_differentiable(output[1])
     ctx.set_materialize_grads(False)
@@ -152,7 +154,7 @@ def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
     ctx.bias_dtype = x.dtype if bias is None else bias.dtype  # bias itself may change
 
 
-def _differentiate(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+def _differentiate(ctx: FunctionCtx, gradient: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
     if gradient is None:
         return None, None, None, None
     x, weight, saved = ctx.saved_tensors

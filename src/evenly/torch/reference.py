@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from evenly.transform.device_tensors import work_dtype
+
 
 class Statistics(NamedTuple):
     """Mean, biased variance and number of values of each channel."""
@@ -16,11 +18,6 @@ class Statistics(NamedTuple):
     mean: Tensor
     variance: Tensor
     num_values: int | Tensor
-
-
-def work_dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype of statistics: float64, or float32 on devices without float64."""
-    return torch.float32 if x.device.type == "mps" else torch.float64
 
 
 def along_channels(values: Tensor, x: Tensor) -> Tensor:
@@ -51,14 +48,24 @@ def normalize_batch(
 
 
 def center(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, int | Tensor]:
-    """Center the values; return them, pivot, mean - pivot, variance and count.
+    """Subtract the mean of each channel; return the result and the statistics.
 
     A value of each channel, the pivot, is subtracted before summation, so a constant channel
     becomes exactly 0, and an offset costs no precision (Chan, Golub and LeVeque,
     *The American Statistician* 37 (1983), section 2).
+
+    Returns
+    -------
+    centered
+        The values minus the mean, of the shape of ``x``; 0 for padding.
+    pivot, mean, variance
+        Shape (C,): the value that was subtracted first, the mean minus that value, and the biased
+        variance.
+    count
+        The number of values per channel; a tensor with a mask.
     """
     axes = [0, *range(2, x.ndim)]
-    wide = x.to(work_dtype(x))
+    wide = x.to(work_dtype(x.device))
     pivot = _pivot(wide.detach(), axes, mask)
     shifted = wide - along_channels(pivot, x)
     count: int | Tensor
@@ -101,7 +108,7 @@ def normalize_fixed(
     it in float32. Then it has four roundings, together at most 2 ulp, instead of one.
     """
     compute_dtype = torch.promote_types(x.dtype, torch.float32)
-    scale_dtype = compute_dtype if torch.compiler.is_compiling() else work_dtype(x)
+    scale_dtype = compute_dtype if torch.compiler.is_compiling() else work_dtype(x.device)
     inverse = (variance.to(scale_dtype) + eps).rsqrt()
     centered = x.to(compute_dtype) - along_channels(mean.to(compute_dtype), x)
     return affine(centered, inverse, weight, bias, mask).to(x.dtype)

@@ -2,12 +2,14 @@
 
 import math
 import weakref
-from typing import Any
+from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.utils.hooks import RemovableHandle
 
 from evenly import _core
 from evenly.torch import functorch
@@ -46,12 +48,23 @@ def update_running_stats(
         )
         if skipped is not None and not is_updated:
             skipped.add_(1)
-        return
-    if functorch.is_outside_transforms(mean):
+    elif functorch.is_outside_transforms(mean):
         batch = functorch.unwrap_statistics(batch)
         with functorch.without_transforms():
-            update_running_stats(mean, variance, num_batches, batch, momentum, skipped)
-        return
+            _update_by_operations(mean, variance, num_batches, batch, momentum, skipped)
+    else:
+        _update_by_operations(mean, variance, num_batches, batch, momentum, skipped)
+
+
+def _update_by_operations(
+    mean: Tensor,
+    variance: Tensor,
+    num_batches: Tensor | None,
+    batch: Statistics,
+    momentum: float | None,
+    skipped: Tensor | None,
+) -> None:
+    """Do the same with PyTorch's operations, which can be compiled and mapped."""
     work = batch.mean.dtype
     unbiased = batch.variance * (batch.num_values / (batch.num_values - 1))
     valid = None  # a scalar tensor, or None if the batch is valid
@@ -64,9 +77,9 @@ def update_running_stats(
         valid = finite if valid is None else valid & finite
     if num_batches is not None:
         num_batches.add_(1 if valid is None else valid.to(num_batches.dtype))
-    factor: Any = momentum
-    if momentum is None:
-        factor = 0.0 if num_batches is None else 1.0 / num_batches.to(work)
+    factor: float | Tensor = 0.0 if momentum is None else momentum
+    if momentum is None and num_batches is not None:
+        factor = 1.0 / num_batches.to(work)
     for running, new in ((mean, batch.mean), (variance, unbiased)):
         wide = running.to(work)
         updated = torch.lerp(wide, new, factor)
@@ -105,11 +118,21 @@ class AccumulatedStatistics:
         return Statistics(self.mean, self.squares / self.num_values, self.num_values)
 
 
-_layers: "weakref.WeakSet[Any]" = weakref.WeakSet()
-_hooks: list[Any] = []
+class StepLayer(Protocol):
+    """A layer that is updated with the steps of its optimizer."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Iterate over the parameters."""
+
+    def after_step(self) -> None:
+        """Update the layer after a step."""
 
 
-def register_step_hook(layer: object) -> None:
+_layers: "weakref.WeakSet[StepLayer]" = weakref.WeakSet()
+_hooks: list[RemovableHandle] = []
+
+
+def register_step_hook(layer: StepLayer) -> None:
     """Call ``layer.after_step()`` after each step of the layer's optimizer.
 
     That is every optimizer with a trainable parameter of the layer, or any optimizer if the
@@ -120,7 +143,7 @@ def register_step_hook(layer: object) -> None:
     _layers.add(layer)
 
 
-def unregister_step_hook(layer: object) -> None:
+def unregister_step_hook(layer: StepLayer) -> None:
     """Undo `register_step_hook`."""
     _layers.discard(layer)
 

@@ -1,7 +1,6 @@
 """Scale tensors: ``((x - hi) - lo) * scale``, and the inverse."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,11 +10,13 @@ from torch.compiler import is_compiling
 
 from evenly import _core
 from evenly.torch.allocator import empty_like
-from evenly.transform.arrays import CoreView
 from evenly.transform.device_tensors import is_for_device, scale_on_device
+from evenly.transform.kernel import CoreView
+from evenly.transform.scaling import Floats
 from evenly.transform.tensors import as_core_buffer
+from evenly.typing import AnyArray
 
-Constants = tuple[Any, Any, Any]
+Constants = tuple[Floats, Floats, Floats]
 """hi, lo and scale as arrays of NumPy."""
 
 
@@ -127,6 +128,6 @@ def _core_view(x: Tensor) -> CoreView:
     return as_core_buffer(x)
 
 
-def as_numpy(buffer: Tensor) -> Any:
+def as_numpy(buffer: Tensor) -> AnyArray:
     """Return a NumPy view of a buffer."""
     return (buffer.detach() if buffer.requires_grad else buffer).numpy()

@@ -1,4 +1,4 @@
-"""What `torch.jit.script` compiles instead of the layers' Python code.
+"""The methods that `torch.jit.script` compiles instead of the layers' Python code.
 
 A batch norm is compiled as torch's layer, and `Normalize` as the operations of its evaluation.
 TorchScript compiles methods from their source, and cannot call a method of a base class. So the
@@ -38,10 +38,10 @@ class ScriptableBatchNorm(Scriptable, _BatchNorm):
     __constants__ = (*_BatchNorm.__constants__, "_differs_in_training")
     __jit_ignored_attributes__ = ("_pending",)
 
-    _forward_of_torch = rename(_BatchNorm.forward, "_forward_of_torch")
+    _torch_forward = rename(_BatchNorm.forward, "_torch_forward")
 
     def _options_in_training(self) -> list[str]:
-        """Return what makes training differ from torch's layer."""
+        """Return the options by which training differs from torch's layer."""
         raise NotImplementedError
 
     @property
@@ -73,7 +73,7 @@ class ScriptableBatchNorm(Scriptable, _BatchNorm):
                 "TorchScript cannot train this layer, which was scripted in evaluation mode, with "
                 "evenly's options. Received: training mode. Call .eval()."
             )
-        return self._forward_of_torch(input)
+        return self._torch_forward(input)
 
 
 class ScriptableScaling(Scriptable):

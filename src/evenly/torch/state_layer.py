@@ -1,21 +1,22 @@
-"""Base class of layers whose exact statistics survive whatever copies buffers.
+"""Base class of layers that keep exact statistics in buffers, which other tools may change.
 
-The buffers are the truth. Evaluation uses ``hi``, ``lo`` and ``scale`` alone. ``exact`` has the
+Evaluation uses the buffers ``hi``, ``lo`` and ``scale`` only. The buffer ``exact`` contains the
 statistics from which they were computed, and a digest of both. Before the exact statistics are
-used, the layer looks at its buffers (`_synchronize`):
+used, the layer compares its buffers with those that it wrote last (`_synchronize`):
 
-- As the layer wrote them: nothing to do.
-- Another layer's buffers, copied: the layer continues with the statistics of that layer.
-- Averaged, edited, or copied in part: the exact statistics are unknown. Reading them is an
-  error, and evaluation uses the buffers.
-- Rank 0's, copied by DistributedDataParallel: each rank continues with its own rows.
+- They are equal: nothing to do.
+- They are a copy of another layer's buffers: the layer adopts the statistics of that layer.
+- They were averaged, edited, or copied in part: the exact statistics are unknown. Reading them
+  raises an error; evaluation uses the buffers.
+- They are those of rank 0, copied by DistributedDataParallel: each rank keeps its own rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.types import Device
 
 from evenly.errors import DataError, EvenlyError, StatisticsFileError
 from evenly.moments import Moments
@@ -27,13 +28,13 @@ from evenly.torch.buffers import (
     StateTensors,
     apply_move,
     are_unfitted,
-    dtype_on,
     scaling_tensors,
     write_bytes,
     write_unfitted,
 )
 from evenly.torch.exact_state import ExactState, Fingerprint
 from evenly.transform import Scaling
+from evenly.transform.device_tensors import work_dtype
 from evenly.typing import Constant
 
 _SCALING = ("hi", "lo", "scale")
@@ -56,7 +57,7 @@ class StateLayer(nn.Module):
     exact: Tensor
     _is_replica = False  # nn.DataParallel sets it on its replicas
 
-    def _create_state(self, num_features: int, device: object) -> None:
+    def _create_state(self, num_features: int, device: Device) -> None:
         self.frozen = False
         self._white = 1
         self._is_ready = False
@@ -85,13 +86,13 @@ class StateLayer(nn.Module):
     @property
     def _tensors(self) -> StateTensors:
         # Read from the dict: nn.Module looks up buffers last, which takes 1 µs each.
-        buffers: Any = self._buffers  # none of them is None
+        buffers = self._buffers
         return StateTensors(buffers["hi"], buffers["lo"], buffers["scale"], buffers["exact"])
 
     # Exact statistics and buffers
 
     def _synchronize(self, tensors: StateTensors | None = None) -> bool:
-        """Follow a change of the buffers; return whether the exact statistics are known."""
+        """Adopt a change of the buffers; return whether the exact statistics are known."""
         if tensors is None:
             self._undo_casts()
             tensors = self._tensors
@@ -106,7 +107,7 @@ class StateLayer(nn.Module):
         return state.keeps_rows or self._adopt(tensors, found)
 
     def _adopt(self, tensors: StateTensors, found: Fingerprint) -> bool:
-        """Take the statistics from the buffers, and return whether they are exact."""
+        """Replace the statistics by those in the buffers; return whether these are exact."""
         stored = extra_state.decode(tensors.exact)
         digest = extra_state.constants_digest(found.constants)
         if stored is not None and stored.constants == digest:
@@ -183,7 +184,7 @@ class StateLayer(nn.Module):
         return tensors.have_values and not are_unfitted(*tensors.scaling)
 
     def refresh(self) -> bool:
-        """Look at the buffers, and return whether the layer can evaluate."""
+        """Adopt a change of the buffers, and return whether the layer can evaluate."""
         self._synchronize()
         return self._set_ready(self._tensors)
 
@@ -194,15 +195,15 @@ class StateLayer(nn.Module):
         return is_ready
 
     def train(self, mode: bool = True) -> Self:
-        """Set the training mode, as in every module."""
+        """Set the training mode, and return the layer, as `torch.nn.Module.train`."""
         self.refresh()
         return super().train(mode)
 
     # Copies, moves and serialization
 
-    def _replicate_for_data_parallel(self) -> Any:
+    def _replicate_for_data_parallel(self) -> Self:
         self._synchronize()  # the replicas add rows to our statistics, not to our buffers
-        replica: Any = super()._replicate_for_data_parallel()
+        replica: Self = super()._replicate_for_data_parallel()
         replica._views = MemoryViews()
         for name, buffer in replica._buffers.items():
             replica._buffers[name] = buffer.clone()
@@ -226,8 +227,13 @@ class StateLayer(nn.Module):
     def get_extra_state(self) -> Tensor:
         """Return the exact statistics, and whether the layer is frozen, as a tensor of bytes.
 
-        Its size depends on ``num_features`` alone. It is the buffer itself, as the other tensors
-        in a ``state_dict`` are: what is written into it is loaded.
+        Its size depends on ``num_features`` and ``distribution`` only. Like the other tensors in a
+        ``state_dict``, it shares the memory of the buffer.
+
+        Returns
+        -------
+        Tensor
+            One-dimensional, of dtype uint8; ``docs/format.md`` describes the bytes.
         """
         self._synchronize()
         return self.exact.detach()
@@ -238,7 +244,7 @@ class StateLayer(nn.Module):
         Raises
         ------
         StatisticsFileError
-            If it is invalid, or has another number of columns. The layer is unchanged.
+            If it is invalid, or has another number of columns; the layer is then unchanged.
         """
         try:
             stored = extra_state.load(state)
@@ -256,9 +262,9 @@ class StateLayer(nn.Module):
 
     def _load_from_state_dict(
         self,
-        state_dict: Any,
+        state_dict: Mapping[str, Any],
         prefix: str,
-        local_metadata: Any,
+        local_metadata: dict[str, Any],
         strict: bool,
         missing_keys: list[str],
         unexpected_keys: list[str],
@@ -270,7 +276,7 @@ class StateLayer(nn.Module):
         given = state_loading.scaling_in(state_dict, prefix, self.num_features)
         if given is not None and state_loading.is_averaged(extra, len(self.exact)):
             state = extra_state.State(self._empty_moments(), self.frozen)
-            nothing = state_loading.encoded(state, len(self.exact))
+            nothing = state_loading.encode_unwritten(state, len(self.exact))
             state_dict = {**state_dict, key: nothing}
         arguments = (strict, missing_keys, unexpected_keys, error_msgs)
         try:
@@ -289,14 +295,14 @@ class StateLayer(nn.Module):
         """Convert the buffers back to float64 after loading a state_dict."""
         for name in _SCALING:
             buffer = getattr(self, name)
-            dtype = dtype_on(buffer.device)
+            dtype = work_dtype(buffer.device)
             if buffer.dtype != dtype:
                 setattr(self, name, buffer.to(dtype))
 
     def _undo_casts(self) -> None:
         """Restore float64 after a cast that bypassed ``.to()``, as FSDP's ``buffer_dtype``."""
         tensors = self._tensors
-        if all(x.dtype is dtype_on(x.device) for x in tensors.scaling):
+        if all(x.dtype is work_dtype(x.device) for x in tensors.scaling):
             return
         self._restore_dtypes()
         written = self._statistics.written

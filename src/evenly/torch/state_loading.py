@@ -1,6 +1,6 @@
-"""Whether the constants in a state_dict are those of its exact statistics.
+"""Compare the constants in a state_dict with its exact statistics.
 
-They are not if a tool averaged them, or copied some tensors of a state_dict and not others.
+They disagree if a tool averaged them, or copied some tensors of a state_dict and not others.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def is_averaged(extra: object, size: int) -> bool:
     return extra.dtype != torch.uint8 or extra_state.decode(extra) is None
 
 
-def encoded(state: extra_state.State, size: int) -> Tensor:
+def encode_unwritten(state: extra_state.State, size: int) -> Tensor:
     """Return the extra state of a layer that has not written its constants."""
     content = extra_state.encode(state, bytes(16), size)
     return torch.frombuffer(bytearray(content.ljust(size, b"\0")), dtype=torch.uint8)

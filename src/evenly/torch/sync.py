@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.types import Device
 
 from evenly.errors import DataError, format_names
 from evenly.torch import distributed, functional, fused, module_class
@@ -15,6 +16,7 @@ from evenly.torch.distributed_steps import choose_path
 from evenly.torch.reference import along_channels
 from evenly.torch.scripting import rename
 from evenly.transform import compiler
+from evenly.typing import NonFinite, SingleValue, StatsUpdate
 
 
 class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
@@ -62,7 +64,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     [[0.0], [0.0]]
     """
 
-    process_group: Any
+    process_group: Any  # "dist.ProcessGroup | None", which TorchScript cannot evaluate
 
     def __init__(
         self,
@@ -71,14 +73,14 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        process_group: object = None,
-        device: object = None,
-        dtype: object = None,
+        process_group: "dist.ProcessGroup | None" = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
-        non_finite: str = "propagate",
-        single: str = "error",
-        update: str = "forward",
+        non_finite: NonFinite = "propagate",
+        single: SingleValue = "error",
+        update: StatsUpdate = "forward",
         exact: bool = False,
     ) -> None:
         num_features = as_num_channels(num_features)
@@ -106,7 +108,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
             else self._normalize_with_group(x, mask, group)
         )
 
-    def _group(self) -> Any:
+    def _group(self) -> "dist.ProcessGroup | None":
         """Return the process group, or None if there is no other rank."""
         if not (dist.is_available() and dist.is_initialized()):
             return None
@@ -114,7 +116,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return group if dist.get_world_size(group) > 1 else None
 
     @compiler.disable
-    def _normalize_with_group(self, x: Tensor, mask: Tensor | None, group: object) -> Tensor:
+    def _normalize_with_group(
+        self, x: Tensor, mask: Tensor | None, group: "dist.ProcessGroup"
+    ) -> Tensor:
         weight, bias = self._affine()
         functional.check_training(x, weight, bias, *self._running_buffers(), self.eps)
         path = choose_path(x, weight, bias, mask)
@@ -146,7 +150,9 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         return self._buffers["running_mean"], self._buffers["running_var"]
 
     @classmethod
-    def convert_sync_batchnorm(cls, module: nn.Module, process_group: object = None) -> nn.Module:
+    def convert_sync_batchnorm(
+        cls, module: nn.Module, process_group: "dist.ProcessGroup | None" = None
+    ) -> nn.Module:
         """Convert a model's batch norms, torch's and evenly's, in place.
 
         Parameters, buffers, hooks, mode and evenly's options are kept.

@@ -1,7 +1,7 @@
 """Copy tensors between an accelerator and the CPU without waiting for each copy."""
 
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ def _start_copy(x: Tensor) -> Tensor:
     return copy.copy_(x, non_blocking=_streams_of(x.device) is not None)
 
 
-def _streams_of(device: torch.device) -> Any:
+def _streams_of(device: torch.device) -> ModuleType | None:
     """Return the module with a device's streams, or None."""
     module = getattr(torch, device.type, None)
     return module if device.type != "cpu" and hasattr(module, "current_stream") else None

@@ -1,4 +1,4 @@
-"""Pixels on the scale of 0 to 255 and of 0 to 1: conversions, and remarks about a mix-up."""
+"""Pixels on the scales of 0 to 255 and of 0 to 1: conversions, and a warning for a mismatch."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -35,7 +35,7 @@ def check_white(moments: Moments, white: int) -> None:
         )
 
 
-def per_white(scaling: Scaling, white: int) -> Scaling:
+def divide_by_white(scaling: Scaling, white: int) -> Scaling:
     """Return the scaling of ``x / white`` for that of x, each number rounded once more."""
     means = [
         (Fraction(hi) + Fraction(lo)) / white for hi, lo in zip(scaling.hi, scaling.lo, strict=True)
@@ -46,8 +46,8 @@ def per_white(scaling: Scaling, white: int) -> Scaling:
     return replace(scaling, hi=np.array(hi), lo=np.array(lo), factor=factor)
 
 
-def mismatch(moments: Moments, white: int, x: Tensor) -> str:
-    """Return what is wrong with the scale of an input, or an empty text.
+def describe_mismatch(moments: Moments, white: int, x: Tensor) -> str:
+    """Return a warning if the input has another scale than the statistics; else an empty text.
 
     Pixels that were divided by 255 are floats between 0 and 1 that are not all integers.
     """

@@ -1,14 +1,13 @@
 """Scale the columns of tables, as the readers of sources return them, in one call of the core.
 
-A table is normalized from the same columns that it is fitted from, so both agree on what is a
-number, and on its value.
+A table is normalized from the same columns that it is fitted from, so that both read the same
+numbers.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Column, ColumnViews
@@ -16,12 +15,11 @@ from evenly.errors import UnsupportedTypeError
 from evenly.sources.column_views import view_columns
 from evenly.sources.exact_rows import rounded_integers
 from evenly.sources.native_arrays import to_native
-from evenly.transform.arrays import limit, scale_into
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.group_scaling import GroupScaling, RowIndices
+from evenly.transform.kernel import clip_in_place, scale_into
 from evenly.transform.scaling import Scaling
-
-Array = npt.NDArray[Any]
+from evenly.typing import AnyArray
 
 
 class TableScaler(Protocol):
@@ -44,7 +42,7 @@ class TableScaler(Protocol):
             The index of the first row in the table.
         """
 
-    def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
+    def scale_matrix(self, values: AnyArray, indices: Sequence[int]) -> AnyArray:
         """Return all rows of columns of one dtype scaled, as an array of the same shape."""
 
 
@@ -67,7 +65,7 @@ class ColumnScaler:
         by = self._scaling if indices is None else self._scaling.take(indices)
         return _scale(columns, by, self._dtype, self._missing)
 
-    def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
+    def scale_matrix(self, values: AnyArray, indices: Sequence[int]) -> AnyArray:
         """Return columns of one dtype scaled; see `TableScaler`."""
         by = self._scaling.take(indices)
         if by.power is not None:
@@ -110,7 +108,7 @@ class GroupColumnScaler:
                 by.check_defined(column, rows, columns.views.present(column))
         return _scale(columns, by, self._dtype, self._missing, rows)
 
-    def scale_matrix(self, values: Array, indices: Sequence[int]) -> Array:
+    def scale_matrix(self, values: AnyArray, indices: Sequence[int]) -> AnyArray:
         """Return columns of one dtype scaled; see `TableScaler`."""
         return stack(self.scale(view_matrix(values), indices=indices), len(indices))
 
@@ -134,7 +132,7 @@ def _scale(
             result.values(index)[rows] = exact.values(0)
     if by.clip is not None:
         for index in range(by.num_features):
-            limit(result.values(index), by.clip)
+            clip_in_place(result.values(index), by.clip)
     return result
 
 
@@ -158,14 +156,14 @@ def _call_core(
     )
 
 
-def view_matrix(values: Array) -> ColumnViews:
+def view_matrix(values: AnyArray) -> ColumnViews:
     """Return the columns of a two-dimensional array."""
     columns = _core.Columns(values.shape[1], len(values))
     columns.set_matrix(range(values.shape[1]), to_native(values))
     return ColumnViews(columns, {}, {})
 
 
-def stack(columns: _core.FloatColumns, number: int) -> Array:
+def stack(columns: _core.FloatColumns, number: int) -> AnyArray:
     """Return columns of one dtype as a two-dimensional array."""
     return np.array([columns.values(index) for index in range(number)]).T
 
@@ -193,7 +191,7 @@ def column_dtype(given: str, dtype: object) -> str:
     return result
 
 
-def scale_list(scaler: TableScaler, index: int, column: Column) -> Array:
+def scale_list(scaler: TableScaler, index: int, column: Column) -> AnyArray:
     """Return the values of one column scaled, with NaN in missing rows."""
     columns = view_columns([column], len(column))
     return scaler.scale(columns, indices=[index]).values(0)

@@ -1,4 +1,4 @@
-"""Decorators of `torch.compiler` that do not import Dynamo, which takes seconds."""
+"""Functions of `torch.compiler` that do not import Dynamo, which takes seconds."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -24,3 +24,8 @@ def disable(function: FunctionT) -> FunctionT:
     """
     lazy = getattr(getattr(torch, "_compile", None), "_disable_dynamo", None)
     return cast(FunctionT, (lazy or torch.compiler.disable)(function))
+
+
+def is_exporting() -> bool:
+    """Return whether `torch.export` is tracing; False before torch 2.7, which cannot tell."""
+    return bool(getattr(torch.compiler, "is_exporting", bool)())

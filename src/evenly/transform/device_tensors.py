@@ -15,6 +15,11 @@ _PROMOTED = {
 """The dtypes that operators of torch convert to the dtype of another argument."""
 
 
+def work_dtype(device: torch.device) -> torch.dtype:
+    """Return the widest floating dtype of a device: float64, but float32 on Apple's GPUs."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def is_for_device(x: Tensor) -> bool:
     """Return whether to call operators of torch one by one, which write into given memory.
 

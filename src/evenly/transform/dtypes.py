@@ -1,7 +1,5 @@
 """The floating dtype of results, by name."""
 
-from typing import Any
-
 import numpy as np
 
 from evenly.errors import UnsupportedTypeError
@@ -10,7 +8,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 _SMALL = ("bool", "int8", "int16", "uint8", "uint16")
 
 
-def result_dtype(given: str, requested: Any = None) -> str:
+def result_dtype(given: str, requested: object = None) -> str:
     """Return the name of the dtype of the result.
 
     Floating input keeps its dtype. Booleans and integers of 8 and 16 bits become float32, which
@@ -33,7 +31,7 @@ def result_dtype(given: str, requested: Any = None) -> str:
     name = str(requested).removeprefix("torch.")
     if name not in FLOATS:
         try:
-            name = np.dtype(requested).name
+            name = np.dtype(requested).name  # type: ignore[call-overload]
         except TypeError:
             name = ""
     if name not in FLOATS:

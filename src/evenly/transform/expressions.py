@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import narwhals as nw
+from narwhals.dtypes import DType
 
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.selection import NUMBER, Field
@@ -54,7 +55,7 @@ def scale_by_expressions(
     return nw.to_native(frame.with_columns(*columns))
 
 
-def _to_narwhals(x: object) -> Any:
+def _to_narwhals(x: object) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
     try:
         return nw.from_native(x)
     except TypeError:
@@ -84,8 +85,8 @@ def _times_as_integers(x: object, fields: tuple[Field, ...], names: tuple[str, .
 
 
 def _expression(
-    name: Any, given: Any, scaling: Scaling, index: int, dtype: Any, missing: str
-) -> Any:
+    name: str, given: DType, scaling: Scaling, index: int, dtype: object, missing: str
+) -> nw.Expr:
     """Return the expression of a scaled column; a division by a power of two is exact."""
     hi, lo, factor = (float(table[index]) for table in (scaling.hi, scaling.lo, scaling.factor))
     power = 1.0 if scaling.power is None else 2.0 ** int(scaling.power[index])
@@ -93,19 +94,19 @@ def _expression(
     if scaling.inverse:
         y = (nearest * factor + lo + hi) / power
     elif power == 1.0 and given in _INT64:
-        y = ((nearest - hi) + (_rest(x, given, nearest) - lo)) * factor
+        y = ((nearest - hi) + (_rounding_error(x, given, nearest) - lo)) * factor
     elif power == 1.0 and given in _INT128:
-        y = ((nearest - hi) + (_rest_of_int128(x, nearest) - lo)) * factor
+        y = ((nearest - hi) + (_rounding_error_of_int128(x, nearest) - lo)) * factor
     else:
         y = (nearest * power - hi - lo) * factor
     if missing == "zero":
         y = y.fill_null(0.0).fill_nan(0.0)
     if scaling.clip is not None:
-        y = _limited(y, *scaling.clip)
+        y = _clip(y, *scaling.clip)
     return y.cast(_RESULTS[_result_dtype(given, dtype)]).alias(name)
 
 
-def _limited(y: Any, low: float, high: float) -> Any:
+def _clip(y: nw.Expr, low: float, high: float) -> nw.Expr:
     """Return the expression of values limited to a range; NaN and null are kept.
 
     In DuckDB and polars NaN is larger than all numbers, and ``greatest`` of DuckDB skips null.
@@ -114,7 +115,7 @@ def _limited(y: Any, low: float, high: float) -> Any:
     return nw.when(y < low).then(nw.lit(low)).otherwise(below)
 
 
-def _result_dtype(given: Any, dtype: Any) -> str:
+def _result_dtype(given: DType, dtype: object) -> str:
     name = str(given).lower()
     name = name if given.is_float() or given == nw.Boolean or given.is_integer() else "float64"
     result = result_dtype({"float16": "float32", "boolean": "bool"}.get(name, name), dtype)
@@ -125,7 +126,7 @@ def _result_dtype(given: Any, dtype: Any) -> str:
     return result
 
 
-def _rest(x: Any, given: Any, nearest: Any) -> Any:
+def _rounding_error(x: nw.Expr, given: DType, nearest: nw.Expr) -> nw.Expr:
     """Return the exact difference of 64-bit integers and the float64 that they are rounded to."""
     divisor = nw.lit(4096, given)  # in the dtype of x: some libraries choose a smaller one
     upper = x // divisor
@@ -133,7 +134,7 @@ def _rest(x: Any, given: Any, nearest: Any) -> Any:
     return (upper.cast(nw.Float64) * 4096.0 - nearest) + lower
 
 
-def _rest_of_int128(x: Any, nearest: Any) -> Any:
+def _rounding_error_of_int128(x: nw.Expr, nearest: nw.Expr) -> nw.Expr:
     """Return the exact difference of integers and the float64 that they are rounded to.
 
     It is 0 for what `evenly.fit` rounds too: fractions, and integers of more than 64 bits.

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from evenly.errors import check_choice
-from evenly.transform import arrays, tensors
+from evenly.transform import tensors
+from evenly.transform.arrays import check_shape
 from evenly.transform.compiler import assume_constant_result
+from evenly.transform.device_tensors import work_dtype
 from evenly.transform.methods import MethodOptions, parse_method
 from evenly.transform.scaling import CONSTANT_POLICIES, MISSING_POLICIES, Scaling
 from evenly.typing import FeatureAxis
@@ -34,7 +36,7 @@ class _Registered:
         """Return the current constants, one row for each, on the device of ``x``."""
         scaling = self.scaling()
         if self.last is None or self.last[0] is not scaling or self.last[1].device != x.device:
-            work = tensors.work_dtype(x)
+            work = work_dtype(x.device)
             rows = np.array(tensors.constants_of(scaling, work))
             self.last = scaling, torch.from_numpy(rows).to(x.device, work)
         return self.last[1].clone()  # a graph may write into it
@@ -104,9 +106,9 @@ def scale_in_graph(
         The arguments of `parse_method`.
     """
     check_choice("missing", missing, MISSING_POLICIES)
-    number = _register(moments, method, *[_specialized(option) for option in options.values()])
+    number = _register(moments, method, *[_specialize(option) for option in options.values()])
     columns = _count_columns(number)
-    axis = arrays.check_shape(tuple(x.shape), columns, feature_axis)
+    axis = check_shape(tuple(x.shape), columns, feature_axis)
     constants = torch.ops.evenly.scaling_constants(x.detach(), number, columns)
     parts = [tensors.along_axis(part, x, axis) for part in constants.unbind()]
     y = tensors.apply_constants(x.to(constants.dtype), parts, options["inverse"], missing)
@@ -116,7 +118,7 @@ def scale_in_graph(
     return y if out is None else out.copy_(y)
 
 
-def _specialized(option: object) -> Any:
+def _specialize(option: object) -> Any:
     """Return an option as a constant of the graph: with ``dynamic=True`` numbers are not."""
     return 0 if option == 0 and option is not False else option
 
@@ -126,7 +128,7 @@ def _read_constants(x: Tensor, number: int, columns: int) -> Tensor:
 
 
 def _fake_constants(x: Tensor, number: int, columns: int) -> Tensor:
-    return x.new_empty((4, columns), dtype=tensors.work_dtype(x))
+    return x.new_empty((4, columns), dtype=work_dtype(x.device))
 
 
 _library = torch.library.Library("evenly", "FRAGMENT")

@@ -7,28 +7,22 @@ the numbers looked up for each row.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core, exact_stats
 from evenly.block import GroupKeys
 from evenly.errors import DataError, check_choice, suggest
 from evenly.group_keys import Key, format_key, key_type
 from evenly.transform.methods import Method, equal_quantiles_error
-from evenly.transform.scaling import (
-    CONSTANT_POLICIES,
-    Floats,
-    Scaling,
-    fast_scaling,
-    scaling,
-)
+from evenly.transform.scaling import Floats, Scaling
+from evenly.typing import Real
 
 UNKNOWN_POLICIES = ("error", "missing", "total")
 RowIndices = npt.NDArray[np.int64]
+"""For each row of data, the row of its group in the tables of a `GroupScaling`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class GroupScaling:
     dtypes: tuple[str, ...]
     inverse: bool
     constant: str
-    correction: Any
+    correction: Real
     method: Method
     hi: Floats
     lo: Floats
@@ -150,7 +144,9 @@ class GroupScaling:
             'unknown="total" for the statistics of all rows together.'
         )
 
-    def lookup(self, column: int, rows: RowIndices) -> "tuple[Floats, Floats, Floats, Any]":
+    def lookup(
+        self, column: int, rows: RowIndices
+    ) -> tuple[Floats, Floats, Floats, RowIndices | None]:
         """Return hi, lo, factor and power of a column for rows of data."""
         power = None if self.power is None else self.power[rows, column]
         return self.hi[rows, column], self.lo[rows, column], self.factor[rows, column], power
@@ -202,110 +198,5 @@ class GroupScaling:
         return f"column {name} of group {group!r}"
 
 
-def group_scaling(
-    groups: Scaling,
-    total: Scaling,
-    *,
-    indices: Mapping[Key, int],
-    columns: tuple[str, ...] | None,
-    dtypes: tuple[str, ...],
-    **more: Any,
-) -> GroupScaling:
-    """Return the tables of groups.
-
-    Parameters
-    ----------
-    groups
-        The numbers of the columns of all groups, one group after the other, with NaN for
-        undefined ones.
-    total
-        Those of all groups together.
-    indices, columns, dtypes, **more
-        Attributes of the result.
-    """
-    shape = len(indices) + 1, len(total)
-    nan_row = np.full((1, len(total)), np.nan)
-    hi, lo, factor = (
-        np.vstack(
-            [
-                np.concatenate([getattr(part, name) for part in (groups, total)]).reshape(shape),
-                nan_row,
-            ]
-        )
-        for name in ("hi", "lo", "factor")
-    )
-    power = _concat_powers([groups, total])
-    if power is not None:
-        power = np.concatenate([power, np.zeros(len(total), np.int64)]).reshape(hi.shape)
-    return GroupScaling(
-        indices=indices,
-        columns=columns,
-        dtypes=dtypes,
-        inverse=total.inverse,
-        hi=hi,
-        lo=lo,
-        factor=factor,
-        power=power,
-        **more,
-    )
-
-
-_CHUNK_COLUMNS = 4096
-"""Columns computed at a time; a chunk with a column that the core does not support is halved."""
-_MIN_CHUNK_COLUMNS = 8
-
-
-def standard_scaling(
-    state: _core.State,
-    *,
-    inverse: bool,
-    constant: str,
-    correction: int | float | Fraction,
-    tolerance: int | float | Fraction,
-) -> Scaling:
-    """Return the numbers of many columns, as `scaling` does, with NaN for undefined ones.
-
-    Raises
-    ------
-    DataError
-        When an option is invalid.
-    """
-    check_choice("constant", constant, CONSTANT_POLICIES)
-    exact_stats.as_correction(correction)
-    exact_stats.as_tolerance(tolerance)
-    options = {"inverse": inverse, "constant": constant, "correction": correction}
-    options |= {"tolerance": tolerance, "too_few": "nan", "dtypes": ()}
-    starts = range(0, state.columns, _CHUNK_COLUMNS)
-    return _concat([_scale_chunk(state, start, options) for start in starts])
-
-
-def _scale_chunk(state: _core.State, start: int, options: dict[str, Any]) -> Scaling:
-    stop = min(start + _CHUNK_COLUMNS, state.columns)
-    part = state if stop - start == state.columns else state.take(list(range(start, stop)))
-    return _fast_or_exact(part, options)
-
-
-def _fast_or_exact(state: _core.State, options: dict[str, Any]) -> Scaling:
-    """Return a scaling, from the core where it supports the columns."""
-    result = fast_scaling(state, None, **options)
-    if result is None and state.columns > _MIN_CHUNK_COLUMNS:
-        half = state.columns // 2
-        halves = range(half), range(half, state.columns)
-        return _concat([_fast_or_exact(state.take(list(part)), options) for part in halves])
-    sums = zip(state.counts(), state.sums(), state.squares(), strict=True)
-    return result or scaling(None, sums, **options)
-
-
-def _concat(parts: Sequence[Scaling]) -> Scaling:
-    hi, lo, factor = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("hi", "lo", "factor")
-    )
-    return Scaling(None, hi, lo, factor, parts[0].inverse, _concat_powers(parts))
-
-
-def _concat_powers(parts: Sequence[Scaling]) -> RowIndices | None:
-    if all(part.power is None for part in parts):
-        return None
-    return np.concatenate(
-        [np.zeros(len(p), np.int64) if p.power is None else p.power for p in parts]
-    )
+AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
+"""A scaling, of all rows or by group, which is passed on as it is."""

@@ -1,24 +1,29 @@
 """Scale data of xarray: dimensions, coordinates and attributes are kept."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from evenly.sources.feature_axis import axis_by_name, axis_number
 from evenly.sources.stores.xarray import LabeledArray, label_of
 from evenly.transform.frames import match_columns
-from evenly.transform.group_scaling import GroupScaling
-from evenly.transform.scaling import Scaling
+from evenly.transform.group_scaling import AnyScaling
 from evenly.typing import FeatureAxis
 
-AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
+if TYPE_CHECKING:
+    import xarray
+
+
 ScaleArray: TypeAlias = Callable[[Any, AnyScaling, int], Any]
 """Take an array, the scaling and the axis of the columns; return it scaled."""
 
 
 def scale_labeled(
-    x: Any, scaling: AnyScaling, feature_axis: FeatureAxis, scale_array: ScaleArray[AnyScaling]
+    x: "xarray.DataArray | xarray.Dataset",
+    scaling: AnyScaling,
+    feature_axis: FeatureAxis,
+    scale_array: ScaleArray[AnyScaling],
 ) -> Any:
     """Return a DataArray or Dataset of the same dimensions, coordinates and attributes.
 
@@ -41,8 +46,11 @@ def scale_labeled(
 
 
 def _scale_array(
-    x: Any, scaling: AnyScaling, feature_axis: FeatureAxis, scale_array: ScaleArray[AnyScaling]
-) -> Any:
+    x: "xarray.DataArray",
+    scaling: AnyScaling,
+    feature_axis: FeatureAxis,
+    scale_array: ScaleArray[AnyScaling],
+) -> "xarray.DataArray":
     columns = scaling.columns or ()
     if x.name is not None and str(x.name) in columns:
         index = columns.index(str(x.name))
@@ -58,11 +66,13 @@ def _scale_array(
     return _with_data(x, scale_array(x.data, scaling, axis))
 
 
-def _scale_whole(x: Any, scaling: AnyScaling, scale_array: ScaleArray[AnyScaling]) -> Any:
+def _scale_whole(
+    x: "xarray.DataArray", scaling: AnyScaling, scale_array: ScaleArray[AnyScaling]
+) -> "xarray.DataArray":
     """Return a variable all of whose values are one column."""
     return _with_data(x, scale_array(x.data[..., np.newaxis], scaling, -1)[..., 0])
 
 
-def _with_data(x: Any, data: Any) -> Any:
+def _with_data(x: "xarray.DataArray", data: object) -> "xarray.DataArray":
     """Return a DataArray with other values, which must not be packed like the old ones."""
     return x.copy(data=data).drop_encoding()

@@ -1,17 +1,14 @@
 """Scale a dict of columns."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from evenly.dispatch import is_mapping_of_columns, is_series
 from evenly.errors import DataError, format_names
 from evenly.sources.mappings import MappingTable
 from evenly.transform.columns import TableScaler, scale_list
 from evenly.transform.frames import find_columns
-from evenly.transform.group_scaling import GroupScaling
-from evenly.transform.scaling import Scaling
-
-AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
+from evenly.transform.group_scaling import AnyScaling
 
 
 def scale_mapping(

@@ -1,14 +1,14 @@
-"""The methods of normalization: which two numbers of a column become which two of the result.
+"""The methods of normalization: two numbers of a column are mapped to two of the result.
 
-Every method is affine: ``y = (x - center) / spread``, stretched to a range. So all of them are a
-`Scaling`, which arrays, tensors, frames and engines know.
+Every method is affine: ``y = (x - center) / spread``, mapped to a range. So each of them is a
+`Scaling`, which is applied to arrays, tensors and frames, and by engines.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, nan
-from typing import Any, NamedTuple, TypeAlias, get_args
+from typing import NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from evenly.errors import DataError, check_choice
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
     Scaling,
-    constant_error,
-    format_columns,
-    no_values_error,
     scale_power,
 )
-from evenly.typing import NormalizeMethod
+from evenly.transform.scaling_errors import constant_error, format_columns, no_values_error
+from evenly.typing import NormalizeMethod, Real
 
 METHODS = get_args(NormalizeMethod)
 _RANGES = {"minmax": (0.0, 1.0), "quantile": (-1.0, 1.0)}
@@ -90,7 +88,7 @@ def parse_method(
     return Method(method, limits, quantiles, _parse_clip(clip, method, limits))
 
 
-def _pair(name: str, values: Any) -> tuple[float, float] | None:
+def _pair(name: str, values: Sequence[float] | None) -> tuple[float, float] | None:
     """Return two numbers in ascending order."""
     if values is None:
         return None
@@ -125,7 +123,7 @@ def _parse_clip(
 
 
 class Anchors(NamedTuple):
-    """What a method needs to know about a column, exactly.
+    """The exact numbers of a column that a method maps to the ends of its range.
 
     Attributes
     ----------
@@ -141,6 +139,15 @@ class Anchors(NamedTuple):
 
 
 NO_VALUES = Anchors(None, None, None)
+
+
+class AffineKeywords(TypedDict):
+    """Keyword arguments of `affine_scaling`."""
+
+    inverse: bool
+    constant: str
+    too_few: str
+    dtypes: NotRequired[tuple[str, ...]]
 
 
 def affine_scaling(
@@ -210,15 +217,13 @@ def equal_quantiles_error(method: Method, where: str) -> DataError:
     )
 
 
-def check_no_std_options(
-    method: Method, correction: int | float | Fraction, tolerance: int | float | Fraction
-) -> None:
-    """Check that a method without a standard deviation has no options of it.
+def check_no_std_options(method: Method, correction: Real, tolerance: Real) -> None:
+    """Check that options of the standard deviation are passed to ``method="standard"`` only.
 
     Raises
     ------
     DataError
-        If it has.
+        If another method has one of them.
     """
     if correction or tolerance:
         raise DataError(

@@ -5,12 +5,17 @@ All columns pass through the core together, as Arrow data in both directions.
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly import _core
 from evenly.sources.frames import CapsuleTable, open_table
 from evenly.transform.columns import TableScaler, scale_batches
 from evenly.transform.pandas_columns import replace_in_pandas
+
+if TYPE_CHECKING:
+    import polars
+    import pyarrow
+
 
 Replace = Callable[[Any, Any, Sequence[int], TableScaler], Any]
 """Take a frame, its table, the position of each column of the moments, and what scales them."""
@@ -42,8 +47,8 @@ class ArrowStruct:
 
 
 def replace_in_polars(
-    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
-) -> Any:
+    frame: "polars.DataFrame", table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> "polars.DataFrame":
     """Return a polars frame with columns scaled."""
     polars = sys.modules["polars"]
     names = tuple(table.fields[position].name for position in positions)
@@ -61,8 +66,8 @@ def replace_in_polars(
 
 
 def replace_in_lazy(
-    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
-) -> Any:
+    frame: "polars.LazyFrame", table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
+) -> "polars.LazyFrame":
     """Return a lazy frame of polars whose columns are scaled, batch by batch, when it is read."""
     polars = sys.modules["polars"]
     names = [table.fields[position].name for position in positions]
@@ -78,7 +83,7 @@ def replace_in_lazy(
     )
 
 
-def _scale_series(series: Any, index: int, scaler: TableScaler) -> Any:
+def _scale_series(series: "polars.Series", index: int, scaler: TableScaler) -> "polars.Series":
     """Return a series of polars scaled as one of the columns of the moments."""
     polars = sys.modules["polars"]
     names = (series.name,)
@@ -91,8 +96,11 @@ def _scale_series(series: Any, index: int, scaler: TableScaler) -> Any:
 
 
 def replace_in_arrow(
-    frame: Any, table: CapsuleTable, positions: Sequence[int], scaler: TableScaler
-) -> Any:
+    frame: "pyarrow.Table | pyarrow.RecordBatch",
+    table: CapsuleTable,
+    positions: Sequence[int],
+    scaler: TableScaler,
+) -> "pyarrow.Table | pyarrow.RecordBatch":
     """Return a PyArrow table or record batch with columns scaled."""
     pyarrow = sys.modules["pyarrow"]
     names = tuple(table.fields[position].name for position in positions)
@@ -113,7 +121,7 @@ def replace_in_arrow(
     return type(frame).from_arrays(columns, schema=schema)
 
 
-def _one_chunk(table: Any) -> Any:
+def _one_chunk(table: "pyarrow.Table | pyarrow.RecordBatch") -> "pyarrow.StructArray":
     """Return an array of structs without rows: a table without rows is a stream without chunks."""
     pyarrow = sys.modules["pyarrow"]
     columns = [pyarrow.array([], dtype) for dtype in table.schema.types]

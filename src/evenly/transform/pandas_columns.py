@@ -6,7 +6,7 @@ scaling it.
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from evenly.sources.pandas_blocks import number_blocks, slice_columns
 from evenly.sources.pandas_frames import read_series
 from evenly.transform.columns import TableScaler
 
+if TYPE_CHECKING:
+    import pandas
+
+
 Replaced = tuple[list[int], Any]
 """Positions of columns, and their values: a two-dimensional array, or a list of arrays."""
 
@@ -23,7 +27,9 @@ _MAX_RUNS = 64
 """Runs of unchanged columns that are sliced, which is not a copy but takes 20 µs each."""
 
 
-def replace_in_pandas(frame: Any, table: Any, positions: Sequence[int], scaler: TableScaler) -> Any:
+def replace_in_pandas(
+    frame: "pandas.DataFrame", table: object, positions: Sequence[int], scaler: TableScaler
+) -> "pandas.DataFrame":
     """Return a pandas frame with columns scaled; a column that can have NA still has it."""
     replaced: list[Replaced] = []
     remaining = dict(enumerate(positions))
@@ -41,7 +47,9 @@ def replace_in_pandas(frame: Any, table: Any, positions: Sequence[int], scaler: 
     return result
 
 
-def _scale_others(frame: Any, positions: dict[int, int], scaler: TableScaler) -> list[Any]:
+def _scale_others(
+    frame: "pandas.DataFrame", positions: dict[int, int], scaler: TableScaler
+) -> list[Any]:
     """Return columns of other dtypes scaled, given by their index and position."""
     series = [frame.iloc[:, position] for position in positions.values()]
     columns = view_columns(list(map(read_series, series)), len(frame))
@@ -62,7 +70,7 @@ def _pandas_array(columns: _core.FloatColumns, index: int, given: object) -> Any
     return values
 
 
-def _set_columns(frame: Any, replaced: Sequence[Replaced]) -> Any:
+def _set_columns(frame: "pandas.DataFrame", replaced: Sequence[Replaced]) -> "pandas.DataFrame":
     """Return a frame of a subclass of pandas' with columns replaced one by one."""
     result = frame.copy(deep=False)
     for positions, values in replaced:
@@ -72,8 +80,8 @@ def _set_columns(frame: Any, replaced: Sequence[Replaced]) -> Any:
     return result
 
 
-def _build(frame: Any, replaced: Sequence[Replaced]) -> Any:
-    """Return a frame with columns replaced, all others unchanged, and no column copied alone."""
+def _build(frame: "pandas.DataFrame", replaced: Sequence[Replaced]) -> "pandas.DataFrame":
+    """Return a frame with columns replaced, in blocks of several columns; others are unchanged."""
     pandas = sys.modules["pandas"]
     index, width = frame.index, frame.shape[1]
     first, values = replaced[0]

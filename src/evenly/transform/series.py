@@ -3,14 +3,12 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from evenly.errors import ColumnError, format_names
 from evenly.sources.arrow_input import checked
-from evenly.transform.group_scaling import GroupScaling
+from evenly.transform.group_scaling import AnyScaling, GroupScaling
 from evenly.transform.scaling import Scaling
-
-AnyScaling = TypeVar("AnyScaling", Scaling, GroupScaling)
 
 
 def scale_series(

@@ -1,16 +1,17 @@
 """Scale torch tensors: by the kernel for plain CPU tensors, by torch operations otherwise."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
-from evenly.transform import arrays
-from evenly.transform.device_tensors import is_for_device, scale_on_device
+from evenly.transform.arrays import check_shape
+from evenly.transform.device_tensors import is_for_device, scale_on_device, work_dtype
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.scaling import MISSING_POLICIES, Scaling
+from evenly.transform.kernel import CoreView, call_kernel, overlaps
+from evenly.transform.scaling import MISSING_POLICIES, Floats, Scaling
 from evenly.typing import FeatureAxis
 
 if TYPE_CHECKING:  # only needed for groups
@@ -35,7 +36,7 @@ def scale_tensor(
     """
     check_choice("missing", missing, MISSING_POLICIES)
     _check_dense(x)
-    axis = arrays.check_shape(tuple(x.shape), len(scaling), feature_axis)
+    axis = check_shape(tuple(x.shape), len(scaling), feature_axis)
     tracked = x.requires_grad and torch.is_grad_enabled()
     if out is not None:
         _check_out(out, x, dtype, tracked)
@@ -48,9 +49,9 @@ def scale_tensor(
     if out is None:
         out = torch.empty_like(x, dtype=wanted, requires_grad=False)
     source, target = as_core_buffer(x), as_core_buffer(out)
-    if arrays.overlaps(source[0], target[0]):
+    if overlaps(source[0], target[0]):
         source = source[0].copy(), source[1]
-    arrays.call_kernel(source, target, scaling, axis, missing)
+    call_kernel(source, target, scaling, axis, missing)
     return out if scaling.clip is None else out.clamp_(*scaling.clip)
 
 
@@ -70,11 +71,13 @@ def scale_tensor_by_group(
     rows
         For each entry of the first axis that is not the features', its row in the tables.
     """
+    from evenly.transform.grouped_arrays import check_rows
+
     check_choice("missing", missing, MISSING_POLICIES)
     _check_dense(x)
-    axis = arrays.check_shape(tuple(x.shape), scaling.num_features, feature_axis)
-    arrays.check_rows(tuple(x.shape), axis, rows)
-    work = work_dtype(x)
+    axis = check_shape(tuple(x.shape), scaling.num_features, feature_axis)
+    check_rows(tuple(x.shape), axis, rows)
+    work = work_dtype(x.device)
     y = x.to(work)
     _check_defined(y, scaling, rows, axis)
     hi, lo = _split(scaling.hi, scaling.lo, work)
@@ -139,7 +142,7 @@ def _check_out(out: object, x: torch.Tensor, dtype: object, tracked: bool) -> No
         )
 
 
-def as_core_buffer(x: torch.Tensor) -> arrays.CoreView:
+def as_core_buffer(x: torch.Tensor) -> CoreView:
     """Return a NumPy view of a CPU tensor and a dtype name for the core."""
     x = x.detach()
     if x.dtype == torch.bfloat16:
@@ -151,7 +154,7 @@ def by_operations(
     x: torch.Tensor, scaling: Scaling, axis: int, missing: str, dtype: torch.dtype
 ) -> torch.Tensor:
     """Return ``x`` scaled by torch operations, in the widest dtype of the device."""
-    y = x.to(work_dtype(x))
+    y = x.to(work_dtype(x.device))
     parts = [_broadcast(part, y, axis) for part in constants_of(scaling, y.dtype)]
     y = apply_constants(y, parts, scaling.inverse, missing)
     return (y if scaling.clip is None else y.clamp(*scaling.clip)).to(dtype)
@@ -161,7 +164,7 @@ def _by_operators(
     x: torch.Tensor, scaling: Scaling, axis: int, missing: str, dtype: torch.dtype
 ) -> torch.Tensor:
     """Return ``x`` scaled by the operators of `Normalize` on accelerators."""
-    work = work_dtype(x)
+    work = work_dtype(x.device)
     parts = (*_split(scaling.hi, scaling.lo, work), scaling.factor)
     hi, lo, factor = (
         along_axis(torch.as_tensor(part, dtype=work, device=x.device), x, axis) for part in parts
@@ -170,7 +173,7 @@ def _by_operators(
     return y if scaling.clip is None else y.clamp_(*scaling.clip)
 
 
-def constants_of(scaling: Scaling, work: torch.dtype) -> tuple[Any, Any, Any, Any]:
+def constants_of(scaling: Scaling, work: torch.dtype) -> tuple[Floats, Floats, Floats, Floats]:
     """Return hi, lo, factor and the power of two by which values are multiplied first."""
     power = np.ones(len(scaling)) if scaling.power is None else np.exp2(scaling.power)
     return *_split(scaling.hi, scaling.lo, work), scaling.factor, power
@@ -185,12 +188,7 @@ def apply_constants(
     return torch.where(torch.isnan(y), torch.zeros_like(y), y) if missing == "zero" else y
 
 
-def work_dtype(x: torch.Tensor) -> torch.dtype:
-    """Return float64, or float32 on Apple's GPUs, which have no float64."""
-    return torch.float32 if x.device.type == "mps" else torch.float64
-
-
-def _split(hi: Any, lo: Any, work: torch.dtype) -> tuple[Any, Any]:
+def _split(hi: Floats, lo: Floats, work: torch.dtype) -> tuple[Floats, Floats]:
     """Return hi and lo, split again for float32: their sum is the mean to 48 bits."""
     if work == torch.float64:
         return hi, lo
@@ -211,7 +209,7 @@ def along_axis(part: torch.Tensor, y: torch.Tensor, axis: int) -> torch.Tensor:
     return part.reshape(shape)
 
 
-def _broadcast_rows(part: Any, y: torch.Tensor, axis: int) -> torch.Tensor:
+def _broadcast_rows(part: Floats, y: torch.Tensor, axis: int) -> torch.Tensor:
     """Return a table, with one row per entry, in the shape of ``y``."""
     shape = [1] * y.ndim
     shape[1 if axis == 0 and y.ndim > 1 else 0] = part.shape[0]

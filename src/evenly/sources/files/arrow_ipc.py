@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
@@ -14,6 +14,10 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.tables import ColumnBatch, split_large
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 FILE_MAGIC = b"ARROW1"
 STREAM_MAGIC = b"\xff\xff\xff\xff"
@@ -71,7 +75,7 @@ class IpcFileTable:
                 yield from (ColumnBatch(*piece) for piece in split_large(columns, nbytes))
             del batch, columns  # before the next one is decoded
 
-    def batches(self, names: list[str]) -> Iterator[Any]:
+    def batches(self, names: list[str]) -> "Iterator[pyarrow.RecordBatch]":
         """Yield PyArrow record batches."""
         with self._open(names) as (reader, check):
             for number in range(reader.num_record_batches):
@@ -103,7 +107,7 @@ class IpcStreamTable:
                 for columns in _columns(batch, names, keys, self.label):
                     yield ColumnBatch(columns, self._stream.progress())
 
-    def batches(self, names: list[str]) -> Iterator[Any]:
+    def batches(self, names: list[str]) -> "Iterator[pyarrow.RecordBatch]":
         """Yield PyArrow record batches."""
         with decode_errors(self.label):
             for batch in self._reader:

@@ -8,7 +8,7 @@ next.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly import extras
 from evenly.block import missing_column
@@ -26,6 +26,9 @@ from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors, empty_file_error
 from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 class CsvTable:
@@ -110,7 +113,7 @@ class CsvTable:
     def _index_of(self, name: str) -> int:
         return self._columns[self._names.index(name)]
 
-    def _tables(self, names: tuple[str, ...]) -> Iterator[tuple[Any, int]]:
+    def _tables(self, names: tuple[str, ...]) -> "Iterator[tuple[pyarrow.Table, int]]":
         wanted = [self._index_of(name) for name in names]
         for chunk in self._all_chunks():
             # Skip columns that were empty at first and then turned out not to be numeric.
@@ -119,7 +122,7 @@ class CsvTable:
                 if table.num_rows:
                     yield self._named(table), self._stream.progress()
 
-    def _named(self, table: Any) -> Any:
+    def _named(self, table: "pyarrow.Table") -> "pyarrow.Table":
         """Return a table with the names of its columns, which are indices."""
         indices = map(int, table.column_names)
         return table.rename_columns([self._names[self._columns.index(i)] for i in indices])
@@ -128,7 +131,7 @@ class CsvTable:
         yield self._first
         yield from self._chunks
 
-    def batches_to_scale(self, dtypes: Mapping[str, str]) -> Iterator[Any]:
+    def batches_to_scale(self, dtypes: Mapping[str, str]) -> "Iterator[pyarrow.RecordBatch]":
         """Yield record batches of all columns: numbers and times to scale, all others as text.
 
         Parameters
@@ -151,7 +154,7 @@ class CsvTable:
 
     def _scaled_and_copied(
         self, chunk: Chunk, scaled: list[int], copied: list[int], dtypes: Mapping[str, str]
-    ) -> Iterator[Any]:
+    ) -> "Iterator[pyarrow.RecordBatch]":
         text = self._decoder.text(chunk, copied)
         row = 0
         for numbers in self._decoder.decode(chunk, scaled or copied[:1]):
@@ -173,7 +176,7 @@ class CsvTable:
                 )
 
 
-def as_fitted(column: Any, dtype: str) -> Any:
+def as_fitted(column: "pyarrow.ChunkedArray", dtype: str) -> "pyarrow.ChunkedArray":
     """Return a column in the unit of time with which it was fitted; ``"1.5"`` has no unit."""
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
     unit = dtype.partition("[")[2].rstrip("]")

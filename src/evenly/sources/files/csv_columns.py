@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from evenly import extras
 from evenly.printable import printable
@@ -32,6 +32,10 @@ from evenly.sources.files.csv_numbers import (
 from evenly.sources.files.csv_options import CsvFormat
 from evenly.sources.files.csv_reader import ChunkReader
 from evenly.sources.selection import NULL, NUMBER
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 _log = logging.getLogger("evenly")
 
@@ -64,7 +68,7 @@ class ColumnDecoder:
             options.decimal or ".", options.thousands or "", MISSING | {*options.missing}
         )
         self._reader = ChunkReader(header.width, header.delimiter, notation)
-        self._types: dict[int, Any] = {}
+        self._types: dict[int, pyarrow.DataType] = {}
         self._fillers: tuple[int, ...] = ()
         self.skipped: set[int] = set()
         self.kinds = self._infer_kinds(first, options.decimal is None and not options.thousands)
@@ -91,11 +95,11 @@ class ColumnDecoder:
             if self.kinds[index] == "text":
                 self.kinds[index] = NUMBER
 
-    def text(self, chunk: Chunk, columns: Sequence[int]) -> Any:
+    def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
         """Return columns of a chunk as text."""
         return self._read_text(chunk, columns)
 
-    def decode(self, chunk: Chunk, columns: Sequence[int]) -> Iterator[Any]:
+    def decode(self, chunk: Chunk, columns: Sequence[int]) -> "Iterator[pyarrow.Table]":
         """Yield the rows of a chunk as tables, with wider types than before if necessary."""
         known = {index: self._types[index] for index in columns if index in self._types}
         wanted = [*columns, *self._fillers]
@@ -110,17 +114,21 @@ class ColumnDecoder:
             self._update_type(index, table.schema.field(str(index)).type, chunk)
         yield from self._exact_parts(table, chunk, columns)
 
-    def _read_whole(self, chunk: Chunk, columns: Sequence[int], types: dict[int, Any]) -> Any:
+    def _read_whole(
+        self, chunk: Chunk, columns: Sequence[int], types: "dict[int, pyarrow.DataType]"
+    ) -> "pyarrow.Table":
         """Read a chunk, and raise an error with the line number if that fails."""
         try:
             return self._reader.read(chunk, columns, types, whole=True)
         except self._pyarrow.ArrowInvalid as error:
             self._raise_bad_chunk(chunk, types, str(error))
 
-    def _read_text(self, chunk: Chunk, columns: Sequence[int]) -> Any:
+    def _read_text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
         return self._read_whole(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()))
 
-    def _raise_bad_chunk(self, chunk: Chunk, types: dict[int, Any], why: str) -> NoReturn:
+    def _raise_bad_chunk(
+        self, chunk: Chunk, types: "dict[int, pyarrow.DataType]", why: str
+    ) -> NoReturn:
         """Raise the error for a line with another number of fields, or a field of another type."""
         error: Exception | None = None
         if "conversion error" not in why:
@@ -129,7 +137,7 @@ class ColumnDecoder:
             error = self._bad_field(chunk, types)
         raise error or unreadable_error(chunk, why, self._label)
 
-    def _bad_field(self, chunk: Chunk, types: dict[int, Any]) -> Exception | None:
+    def _bad_field(self, chunk: Chunk, types: "dict[int, pyarrow.DataType]") -> Exception | None:
         checks = {index: self._check(arrow_type) for index, arrow_type in types.items()}
         return find_bad_field(chunk, self._header, checks, self._reader.notation, self._label)
 
@@ -150,7 +158,9 @@ class ColumnDecoder:
 
         return Check(is_valid, kind_of(arrow_type))
 
-    def _numbers_of(self, table: Any, chunk: Chunk, columns: Sequence[int]) -> Any:
+    def _numbers_of(
+        self, table: "pyarrow.Table", chunk: Chunk, columns: Sequence[int]
+    ) -> "pyarrow.Table":
         """Return a table whose numeric columns are numbers, also those that PyArrow left as text.
 
         Numbers that mean a missing value become null.
@@ -223,7 +233,9 @@ class ColumnDecoder:
         self._fillers = unnamed_columns(self._header, kinds, self._label)
         return kinds
 
-    def _exact_parts(self, table: Any, chunk: Chunk, columns: Sequence[int]) -> Iterator[Any]:
+    def _exact_parts(
+        self, table: "pyarrow.Table", chunk: Chunk, columns: Sequence[int]
+    ) -> "Iterator[pyarrow.Table]":
         """Yield the rows of a table, split where 64-bit integers are rounded by float64."""
         rounded = [index for index in columns if needs_integers(table.column(str(index)))]
         if not rounded:

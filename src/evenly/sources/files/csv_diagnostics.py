@@ -23,7 +23,7 @@ _PREAMBLE = 30
 
 
 class Check(NamedTuple):
-    """What the fields of a column must be.
+    """The rule for the fields of a column.
 
     Attributes
     ----------

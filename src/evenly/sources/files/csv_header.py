@@ -133,7 +133,7 @@ def _fields(record: str, delimiter: str) -> list[str]:
 
 
 def _width(names: list[str], rows: list[list[str]]) -> int:
-    """Return the number of fields of a row, without counting on the header alone."""
+    """Return the number of fields of a row: one more than names if each ends with a delimiter."""
     longer = len(names) + 1
     trailing = bool(rows) and all(len(row) == longer and not row[-1].strip() for row in rows)
     return longer if trailing else len(names)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evenly import extras
 from evenly.errors import ColumnError
@@ -13,6 +13,10 @@ from evenly.sources.files.csv_notation import detect_notation
 from evenly.sources.files.csv_numbers import Notation, is_mark
 from evenly.sources.selection import NULL, NUMBER
 
+if TYPE_CHECKING:
+    import pyarrow
+
+
 _log = logging.getLogger("evenly")
 
 _FIRST_ROWS = 1000
@@ -20,7 +24,7 @@ _MAX_WORDS = 3
 """Distinct texts among numbers that may be marks of missing values."""
 
 
-def kind_of(arrow_type: Any) -> str:
+def kind_of(arrow_type: "pyarrow.DataType") -> str:
     """Return the kind of a column, as `Field` has it, from its PyArrow type."""
     types = extras.require("pyarrow", extra="files", feature="Reading CSV").types
     if types.is_null(arrow_type):
@@ -35,7 +39,9 @@ def kind_of(arrow_type: Any) -> str:
     return "date[day]" if types.is_date(arrow_type) else "text"
 
 
-def infer_notation(table: Any, header: Header, notation: Notation, label: str) -> Notation:
+def infer_notation(
+    table: "pyarrow.Table", header: Header, notation: Notation, label: str
+) -> Notation:
     """Return how numbers are written: with decimal commas, or with separators of thousands."""
     texts = {}
     for index, column in enumerate(table.columns):
@@ -46,7 +52,9 @@ def infer_notation(table: Any, header: Header, notation: Notation, label: str) -
     return detect_notation(texts, notation, may_be_decimal, label)
 
 
-def infer_kinds(table: Any, header: Header, notation: Notation, label: str) -> list[str]:
+def infer_kinds(
+    table: "pyarrow.Table", header: Header, notation: Notation, label: str
+) -> list[str]:
     """Return the kinds of all columns; text that begins with a number is an error when read."""
     return [
         _infer_kind(column, header.name(index), notation, label)
@@ -54,7 +62,7 @@ def infer_kinds(table: Any, header: Header, notation: Notation, label: str) -> l
     ]
 
 
-def _infer_kind(column: Any, name: str, notation: Notation, label: str) -> str:
+def _infer_kind(column: "pyarrow.ChunkedArray", name: str, notation: Notation, label: str) -> str:
     kind = kind_of(column.type)
     if kind != "text":
         return kind
@@ -113,13 +121,13 @@ def unnamed_columns(header: Header, kinds: list[str], label: str) -> tuple[int, 
     return (*(index for index in unnamed if kinds[index] == NULL), *trailing)
 
 
-def _distinct(column: Any) -> Iterator[str]:
+def _distinct(column: "pyarrow.ChunkedArray") -> Iterator[str]:
     """Yield the distinct texts of a column, which may not be UTF-8."""
     for value in column.unique():
         yield value.as_buffer().to_pybytes().decode(errors="replace").strip()
 
 
-def _first_value(column: Any, notation: Notation) -> str:
+def _first_value(column: "pyarrow.ChunkedArray", notation: Notation) -> str:
     """Return the first text of a column that is neither missing nor a mark; ``""`` if none is."""
     for text in chain(_distinct(column.slice(0, _FIRST_ROWS)), _distinct(column)):
         if not notation.is_missing(text) and not is_mark(text):

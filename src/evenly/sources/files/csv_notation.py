@@ -18,7 +18,7 @@ _DECIMAL_POINT = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class CommaUse(NamedTuple):
-    """What a comma may mean in a column of text.
+    """The possible meanings of a comma in a column of text.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class CommaUse(NamedTuple):
 
 
 def comma_use(texts: Sequence[str], notation: Notation) -> CommaUse:
-    """Return what commas may mean in the distinct texts of a column.
+    """Return the possible meanings of commas in the distinct texts of a column.
 
     >>> comma_use(["1,5", "2"], Notation())
     CommaUse(decimal=True, thousands=False, points=False, example='1,5')
@@ -83,14 +83,7 @@ def detect_notation(
     thousands = [name for name, use in uses.items() if not use.decimal]
     if decimal and not thousands and may_be_decimal:
         points = any(uses[name].points for name in decimal)
-        chosen = "'decimal': ','" + ", 'thousands': '.'" * points
-        _log.warning(
-            "%s: numbers such as %r are read with a decimal comma%s. Pass csv={%s} to choose it.",
-            printable(label),
-            uses[decimal[0]].example,
-            " and points between thousands" * points,
-            chosen,
-        )
+        _log_decimal_comma(uses[decimal[0]].example, points, label)
         return notation._replace(decimal=",", thousands="." if points else "")
     if thousands and not decimal:
         _log.warning(
@@ -101,15 +94,26 @@ def detect_notation(
         )
         return notation._replace(thousands=",")
     for name, use in uses.items():
-        _log.warning(
-            "%s: column %r is left out as text. If fields such as %r are numbers, pass %s.",
-            printable(label),
-            name,
-            use.example,
-            " or ".join(
-                f"csv={{'{option}': ','}}"
-                for option, possible in (("decimal", use.decimal), ("thousands", use.thousands))
-                if possible
-            ),
-        )
+        _log_left_out(name, use, label)
     return notation
+
+
+def _log_decimal_comma(example: str, points: bool, label: str) -> None:
+    _log.warning(
+        "%s: numbers such as %r are read with a decimal comma%s. Pass csv={%s} to choose it.",
+        printable(label),
+        example,
+        " and points between thousands" * points,
+        "'decimal': ','" + ", 'thousands': '.'" * points,
+    )
+
+
+def _log_left_out(name: str, use: CommaUse, label: str) -> None:
+    possible = {"decimal": use.decimal, "thousands": use.thousands}
+    _log.warning(
+        "%s: column %r is left out as text. If fields such as %r are numbers, pass %s.",
+        printable(label),
+        name,
+        use.example,
+        " or ".join(f"csv={{'{option}': ','}}" for option in possible if possible[option]),
+    )

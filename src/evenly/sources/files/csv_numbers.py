@@ -1,9 +1,14 @@
 """Read text that PyArrow's CSV reader does not take for numbers: 1,234 and true among numbers."""
 
 import re
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 from evenly import extras
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 MISSING = frozenset(
     [
@@ -102,11 +107,11 @@ class TextNumbers(NamedTuple):
         The fields such as ``?`` that were counted as missing.
     """
 
-    values: Any
+    values: "pa.Array | pa.ChunkedArray | None"
     marks: frozenset[str] = frozenset()
 
 
-def numbers_from_text(column: Any, notation: Notation) -> TextNumbers:
+def numbers_from_text(column: "pa.Array | pa.ChunkedArray", notation: Notation) -> TextNumbers:
     """Return a column of text as numbers, converting each distinct text once."""
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
     encoded = _as_bytes(column, pyarrow).dictionary_encode().combine_chunks()
@@ -125,14 +130,16 @@ def numbers_from_text(column: Any, notation: Notation) -> TextNumbers:
     return TextNumbers(values.take(encoded.indices), frozenset(marks))
 
 
-def _as_bytes(column: Any, pyarrow: Any) -> Any:
+def _as_bytes(
+    column: "pa.Array | pa.ChunkedArray", pyarrow: ModuleType
+) -> "pa.Array | pa.ChunkedArray":
     """Return a column of strings, which may not be UTF-8, as bytes."""
     return pyarrow.chunked_array(
         [chunk.view(pyarrow.binary()) for chunk in column.chunks], pyarrow.binary()
     )
 
 
-def _cast(texts: Any, pyarrow: Any) -> Any:
+def _cast(texts: "pa.Array | pa.ChunkedArray", pyarrow: ModuleType) -> "pa.Array | pa.ChunkedArray":
     """Return texts as integers if all are, or else as float64."""
     try:
         return texts.cast(pyarrow.int64())
@@ -140,7 +147,7 @@ def _cast(texts: Any, pyarrow: Any) -> Any:
         return texts.cast(pyarrow.float64())
 
 
-def needs_integers(column: Any) -> bool:
+def needs_integers(column: "pa.Array | pa.ChunkedArray") -> bool:
     """Return whether float64 may have rounded 64-bit integers in a column."""
     compute = extras.require("pyarrow.compute", extra="files", feature="Reading CSV")
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
@@ -151,7 +158,9 @@ def needs_integers(column: Any) -> bool:
     return bool(compute.any(rounded).as_py())
 
 
-def integer_runs(column: Any, text: Any, notation: Notation) -> list[tuple[int, Any]]:
+def integer_runs(
+    column: "pa.Array | pa.ChunkedArray", text: "pa.Array | pa.ChunkedArray", notation: Notation
+) -> "list[tuple[int, pa.Array | pa.ChunkedArray]]":
     """Split a column of float64 at 64-bit integers that float64 rounds.
 
     A column of integers and decimals then has the same exact sums in any order: an integer of 64
@@ -211,7 +220,9 @@ def _ranges(values: list[float | None], integers: list[int | None]) -> list[tupl
     return ranges
 
 
-def as_missing(column: Any, notation: Notation) -> Any:
+def as_missing(
+    column: "pa.Array | pa.ChunkedArray", notation: Notation
+) -> "pa.Array | pa.ChunkedArray":
     """Return a column of numbers with null for those that mean a missing value: -999 and -999.0."""
     marks = [float(text) for text in notation.missing if is_number(text)]
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")

@@ -3,10 +3,9 @@
 import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from evenly.errors import DataError, format_names, suggest
-from evenly.typing import CsvOptions
+from evenly.typing import CsvOptions, JsonObject
 
 _RESERVED = '"\r\n'
 
@@ -33,7 +32,7 @@ class CsvFormat:
     comment: str | None = None
     header: bool | int | tuple[str, ...] = True
 
-    def to_json(self) -> dict[str, Any] | None:
+    def to_json(self) -> JsonObject | None:
         """Return the options that differ from the default as JSON values; None if none does."""
         values = {name: getattr(self, name) for name in _NAMES}
         changed = {

@@ -1,12 +1,16 @@
 """Read chunks of a CSV file with PyArrow."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evenly import extras
 from evenly.sources.files.csv_chunks import Chunk
 from evenly.sources.files.csv_numbers import Notation
 from evenly.system.workers import outside_main_thread
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 _BLOCK = 2**20
 
@@ -34,8 +38,13 @@ class ChunkReader:
         self.notation = notation
 
     def read(
-        self, chunk: Chunk, columns: Sequence[int], types: dict[int, Any], *, whole: bool = False
-    ) -> Any:
+        self,
+        chunk: Chunk,
+        columns: Sequence[int],
+        types: "dict[int, pyarrow.DataType]",
+        *,
+        whole: bool = False,
+    ) -> "pyarrow.Table":
         """Return columns of a chunk as a PyArrow table.
 
         Parameters
@@ -72,7 +81,7 @@ class ChunkReader:
             )
         )
 
-    def text(self, chunk: Chunk, columns: Sequence[int]) -> Any:
+    def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
         """Return columns of a chunk as text."""
         return self.read(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()), whole=True)
 
@@ -90,7 +99,7 @@ class ChunkReader:
     def _null_values(self) -> list[str]:
         return sorted(self.notation.missing | {f" {text}" for text in self.notation.missing})
 
-    def _arrow_copy(self, data: bytes) -> Any:
+    def _arrow_copy(self, data: bytes) -> "pyarrow.Buffer":
         """Return a copy of the data in memory owned by PyArrow.
 
         PyArrow's threads may release the last reference to the data after the reader has returned.

@@ -1,4 +1,4 @@
-"""What a file is by its name: the kind, the suffix and the compression of a path or URL."""
+"""The kind, suffix and compression of a file, from its path or URL."""
 
 import os
 from typing import Literal, NamedTuple, TypeAlias
@@ -86,7 +86,7 @@ class FileRef(NamedTuple):
 
 
 def file_ref(path: str, *, named: bool, size: int | None = None, internal: bool = False) -> FileRef:
-    """Return what a file is by its name.
+    """Return the description of a file by its name.
 
     >>> file_ref("days/flights.CSV.gz", named=False)[1:4]
     ('table', '.csv', '.gz')

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from stat import S_ISDIR, S_ISREG
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from evenly import extras
 from evenly.errors import SourceError, suggest
@@ -34,6 +34,10 @@ from evenly.sources.sql.url import check_supported, is_database
 from evenly.sources.urls import is_pattern, is_url, storage_options_of, with_path
 from evenly.system.errors import is_system_error
 from evenly.system.regular_files import RegularFile, check_regular
+
+if TYPE_CHECKING:
+    import fsspec
+
 
 Info = Mapping[str, Any]
 """The information of fsspec about a file."""
@@ -109,7 +113,7 @@ def open_file(path: str) -> BinaryIO:
     return cast(BinaryIO, RemoteFile(opened, filesystem, partial(_opening_error, path)))
 
 
-def open_in(filesystem: Any, path: str) -> Any:
+def open_in(filesystem: "fsspec.AbstractFileSystem", path: str) -> Any:
     """Open a file in an fsspec file system, which must be kept alive as long as the file.
 
     Exceptions of fsspec and the system are not converted.
@@ -136,13 +140,13 @@ def size_of(file: FileRef) -> int | None:
         return status.st_size
 
 
-def is_local(filesystem: Any) -> bool:
+def is_local(filesystem: "fsspec.AbstractFileSystem") -> bool:
     """Return whether an fsspec file system is the local one: ``file://``."""
     names = filesystem.protocol
     return "file" in ((names,) if isinstance(names, str) else names)
 
 
-def filesystem_of(url: str) -> tuple[Any, str]:
+def filesystem_of(url: str) -> "tuple[fsspec.AbstractFileSystem, str]":
     """Return the fsspec file system of a URL, and the path in it."""
     check_supported(url)
     fsspec = extras.require("fsspec", extra="files", feature=f"Opening {redact_url(url)}")
@@ -169,7 +173,7 @@ def _scan_url(url: str) -> Iterator[FileRef]:
             yield file_ref(url, named=False, size=info.get("size"))
 
 
-def _match_url(filesystem: Any, inner: str, url: str) -> Iterator[FileRef]:
+def _match_url(filesystem: "fsspec.AbstractFileSystem", inner: str, url: str) -> Iterator[FileRef]:
     """Yield the files that match a pattern, or the file whose name looks like one."""
     if not is_web_page(url):
         check_remote_pattern(filesystem, inner, redact_url(url))
@@ -182,7 +186,9 @@ def _match_url(filesystem: Any, inner: str, url: str) -> Iterator[FileRef]:
         yield file_ref(url, named=False)
 
 
-def _scan_remote_folder(filesystem: Any, inner: str, url: str) -> Iterator[FileRef]:
+def _scan_remote_folder(
+    filesystem: "fsspec.AbstractFileSystem", inner: str, url: str
+) -> Iterator[FileRef]:
     found: dict[str, Info] = filesystem.find(inner, detail=True)
     root = inner.rstrip("/")
     relative = {path: path[len(root) :].lstrip("/") for path in sorted(found)}

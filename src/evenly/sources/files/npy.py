@@ -22,6 +22,7 @@ from evenly.sources.selection import resolve_positions
 from evenly.sources.size_limits import check_size, max_member_bytes
 from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch, Table
+from evenly.typing import AnyDtype
 
 MAGIC = b"\x93NUMPY"
 
@@ -38,7 +39,7 @@ class Header(NamedTuple):
 
     shape: tuple[int, ...]
     fortran: bool
-    dtype: np.dtype[Any]
+    dtype: AnyDtype
 
     @property
     def nbytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
@@ -14,6 +14,11 @@ from evenly.sources.files.parquet_pages import CheckedFile, PageCheck
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.tables import ColumnBatch, ColumnChunk
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
+
 
 _BATCH_BYTES = 32 * 2**20
 
@@ -88,7 +93,7 @@ class ParquetTable:
 
     def _read(
         self,
-        batches: Iterator[Any],
+        batches: "Iterator[pyarrow.RecordBatch]",
         names: tuple[str, ...],
         nbytes: int,
         keys: tuple[str, ...] = (),
@@ -110,7 +115,7 @@ class ParquetTable:
         if not self._local:
             yield ColumnChunk(0, self.rows or 0, 0, self.column_batches(names))
             return
-        readers: list[Any] = []
+        readers: list[pyarrow.parquet.ParquetFile] = []
         width = self._width_of(names)
         row = 0
         for group in range(self._metadata.num_row_groups):
@@ -136,7 +141,11 @@ class ParquetTable:
         yield first, len(names)
 
     def _read_chunk(
-        self, group: int, names: tuple[str, ...], nbytes: int, readers: list[Any]
+        self,
+        group: int,
+        names: tuple[str, ...],
+        nbytes: int,
+        readers: "list[pyarrow.parquet.ParquetFile]",
     ) -> Iterator[ColumnBatch]:
         """Yield the batches of a chunk. Readers are reused, but never by two threads at once."""
         with decode_errors(self.label):
@@ -153,7 +162,7 @@ class ParquetTable:
             readers.append(opened)
         self._check()
 
-    def batches(self, names: list[str], keyed: bool = False) -> Iterator[Any]:
+    def batches(self, names: list[str], keyed: bool = False) -> "Iterator[pyarrow.RecordBatch]":
         """Yield PyArrow record batches."""
         with decode_errors(self.label), self._open(len(names)) as opened:
             rows = self._batch_rows(names, keyed)
@@ -172,7 +181,9 @@ class ParquetTable:
         if self._pages is not None:
             self._pages.check(group, names)
 
-    def _check_rows(self, batches: Iterator[Any], rows: int) -> Iterator[Any]:
+    def _check_rows(
+        self, batches: "Iterator[pyarrow.RecordBatch]", rows: int
+    ) -> "Iterator[pyarrow.RecordBatch]":
         """Yield batches, and check that they have ``rows`` rows in total.
 
         PyArrow takes the end of a truncated file for the end of its rows.
@@ -192,7 +203,7 @@ class ParquetTable:
                 self.label, f"{missing:,} of the {rows:,} rows in its footer are missing"
             )
 
-    def _open(self, columns: int) -> Any:
+    def _open(self, columns: int) -> "pyarrow.parquet.ParquetFile":
         """Return a PyArrow reader; it fetches a remote file one row group at a time."""
         if not self._local:
             return self._parquet.ParquetFile(self._file, metadata=self._metadata, pre_buffer=True)
@@ -228,7 +239,7 @@ class ParquetTable:
         return max(1, sum(self._widths.get(name, 8) for name in names))
 
 
-def _width(arrow_type: Any) -> int:
+def _width(arrow_type: "pyarrow.DataType") -> int:
     """Return the number of bytes per value; 8 for text and bytes, 0 for nested types."""
     try:
         return max(1, int(arrow_type.bit_width) // 8)

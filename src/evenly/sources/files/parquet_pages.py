@@ -8,12 +8,16 @@ PyArrow has read of it.
 import os
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from evenly import _core
 from evenly.sources.read_errors import corrupt_file_error
 from evenly.sources.size_limits import check_size, max_member_bytes
 from evenly.system.regular_files import RegularFile
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
+
 
 _TRAILER = 8
 """Bytes of the length of the footer, and ``PAR1``."""
@@ -32,7 +36,7 @@ class PageCheck:
         The file's name, for messages.
     """
 
-    def __init__(self, path: str, metadata: Any, label: str) -> None:
+    def __init__(self, path: str, metadata: "pyarrow.parquet.FileMetaData", label: str) -> None:
         self._path = path
         self._metadata = metadata
         self._label = label
@@ -87,7 +91,7 @@ class CheckedFile:
         self._chunks: list[tuple[int, int, str]] = []  # sorted
         file.seek(0)
 
-    def check_pages(self, metadata: Any) -> None:
+    def check_pages(self, metadata: "pyarrow.parquet.FileMetaData") -> None:
         """Check the pages that are read from now on.
 
         Parameters
@@ -175,7 +179,7 @@ class CheckedFile:
 
 
 def _check_footer(
-    chunks: list[tuple[int, int]] | None, metadata: Any, label: str
+    chunks: list[tuple[int, int]] | None, metadata: "pyarrow.parquet.FileMetaData", label: str
 ) -> list[tuple[int, int]]:
     """Check that there is a range for each column chunk of all row groups."""
     if chunks is None or len(chunks) != metadata.num_row_groups * len(metadata.schema):
@@ -190,7 +194,7 @@ def _check_page(size: int, column: str, label: str) -> None:
     check_size(size, f"{label}, whose column {column!r} has a page")
 
 
-def _leaves(schema: Any) -> dict[str, list[int]]:
+def _leaves(schema: "pyarrow.parquet.ParquetSchema") -> dict[str, list[int]]:
     """Return the indices of the leaf columns under each name; names may contain dots."""
     indices: dict[str, list[int]] = {}
     for index in range(len(schema)):

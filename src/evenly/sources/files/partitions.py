@@ -7,12 +7,16 @@ URL-escaped, and a column is of 32-bit integers if all of its values are.
 import glob
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from evenly.errors import DataError
 from evenly.sources.selection import Field
 from evenly.sources.urls import is_url, split_query
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 """The value of rows that have none."""
@@ -114,7 +118,9 @@ def _is_integer(text: str) -> bool:
     return _INTEGER.fullmatch(text) is not None and -(2**31) <= int(text) < 2**31
 
 
-def add_to_batch(batch: Any, partition: Iterable[PartitionValue]) -> Any:
+def add_to_batch(
+    batch: "pyarrow.RecordBatch", partition: Iterable[PartitionValue]
+) -> "pyarrow.RecordBatch":
     """Return a PyArrow record batch with the columns of a partition that it does not have."""
     import pyarrow
 

@@ -27,7 +27,7 @@ _CONTAINERS = {
 
 
 def recording_of(head: bytes) -> str:
-    r"""Return what a file of sound or video is, by its first 12 bytes; empty for other files.
+    r"""Return the type of a file of sound or video, by its first 12 bytes; empty for other files.
 
     >>> recording_of(b"RIFF\x24\x00\x00\x00WAVEfmt "), recording_of(b"\xff\xfb\x90\x64")
     ('a sound file (WAV)', 'a sound file (MP3)')

@@ -2,9 +2,13 @@
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenly.errors import EvenlyError, SourceError
+
+if TYPE_CHECKING:
+    import fsspec
+    import fsspec.spec
 
 
 class RemoteFile(io.RawIOBase):
@@ -22,7 +26,10 @@ class RemoteFile(io.RawIOBase):
     """
 
     def __init__(
-        self, file: Any, filesystem: Any, make_error: Callable[[Exception], SourceError]
+        self,
+        file: "fsspec.spec.AbstractBufferedFile",
+        filesystem: "fsspec.AbstractFileSystem",
+        make_error: Callable[[Exception], SourceError],
     ) -> None:
         self._file = file
         self._filesystem = filesystem

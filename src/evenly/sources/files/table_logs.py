@@ -9,9 +9,13 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evenly.errors import SourceError
+
+if TYPE_CHECKING:
+    import fsspec
+
 
 _LOGS = {
     "_delta_log": "Delta Lake",
@@ -52,7 +56,7 @@ def check_folder(folder: str) -> None:
     _check_metadata(folder, names)
 
 
-def check_remote_pattern(filesystem: Any, pattern: str, url: str) -> None:
+def check_remote_pattern(filesystem: "fsspec.AbstractFileSystem", pattern: str, url: str) -> None:
     """Check that a pattern does not match files of a table with a log, on a remote file system.
 
     Raises

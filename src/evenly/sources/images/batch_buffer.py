@@ -16,6 +16,7 @@ from evenly.block import Block
 from evenly.group_keys import Key
 from evenly.sources.fill_values import column_of
 from evenly.sources.images.image_file import ImageFile
+from evenly.typing import AnyArray
 
 _MAX_BATCH_BYTES = 768 << 10
 """Maximum size of a batch of several images, a fraction of an L2 cache."""
@@ -48,7 +49,7 @@ class ImageBlock(Block):
         return (len(self.data),) if isinstance(self.data, tuple) else self.data.shape[1:]
 
 
-def band_data(array: npt.NDArray[Any]) -> Any:
+def band_data(array: AnyArray) -> Any:
     """Return pixels as the data of a block: columns if some pixels have no value."""
     if not isinstance(array, np.ma.MaskedArray):
         return array

@@ -6,7 +6,8 @@ the data to the decoder in pieces, which takes as long as decoding a small photo
 
 import io
 from importlib import import_module
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from evenly import extras
 from evenly.sources.files.recordings import recording_of
 from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error
+
+if TYPE_CHECKING:
+    import PIL.Image
+
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """The formats that Pillow may detect; its other readers start programs or render drawings."""
@@ -38,12 +43,12 @@ class Decoded(NamedTuple):
         Whether the file has 16 bits per channel, of which Pillow keeps the upper 8.
     """
 
-    image: Any
+    image: "PIL.Image.Image"
     multi_frame: bool
     truncated_depth: bool
 
 
-def pillow() -> Any:
+def pillow() -> ModuleType:
     """Return the module ``PIL.Image`` after importing the readers of all `FORMATS`.
 
     Raises
@@ -57,7 +62,7 @@ def pillow() -> Any:
     return module
 
 
-def decode(pillow: Any, content: Any) -> Decoded:
+def decode(pillow: ModuleType, content: Any) -> Decoded:
     """Decode the contents of an image file in full size, or load a Pillow image.
 
     Raises
@@ -97,7 +102,7 @@ def too_many_pixels(text: str) -> UnreadableError:
 
 
 def _describe(content: bytes) -> str:
-    """Return what a file is that Pillow does not recognize."""
+    """Describe a file that Pillow does not recognize."""
     found = recording_of(content)
     if found:
         return f"it is {found}, which must be decoded to an array first"
@@ -108,7 +113,7 @@ _SPARE_BYTES = 64 << 20
 """Memory that is sufficient for decoding in addition to an image and a copy of it, in bytes."""
 
 
-def _decode_again(pillow: Any, content: bytes, spare: int) -> Decoded:
+def _decode_again(pillow: ModuleType, content: bytes, spare: int) -> Decoded:
     """Decode once more with enough memory before an image is reported as broken.
 
     Codecs often report corrupt data when they run out of memory.
@@ -120,7 +125,7 @@ def _decode_again(pillow: Any, content: bytes, spare: int) -> Decoded:
         raise as_unreadable(error) from None
 
 
-def _load(image: Any) -> Decoded:
+def _load(image: "PIL.Image.Image") -> Decoded:
     multi_frame = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
     truncated_depth = has_truncated_depth(image)
     image.load()
@@ -137,7 +142,7 @@ def as_unreadable(error: Exception) -> Exception:
     return UnreadableError(reason(error))
 
 
-def has_truncated_depth(image: Any) -> bool:
+def has_truncated_depth(image: "PIL.Image.Image") -> bool:
     """Return whether an image has 16 bits per channel, of which Pillow keeps the upper 8."""
     if image.mode.startswith("I") or not image.tile:
         return False

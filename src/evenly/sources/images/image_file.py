@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evenly.errors import SourceError
 from evenly.group_keys import Key
@@ -26,6 +26,9 @@ from evenly.system.errors import (
     system_error,
 )
 from evenly.system.regular_files import open_regular
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 
 class ImageFile(NamedTuple):
@@ -46,7 +49,7 @@ class ImageFile(NamedTuple):
     """
 
     label: str
-    read: Callable[[], Any]
+    read: "Callable[[], bytes | PIL.Image.Image]"
     nbytes: int | None = None
     file: str = ""
     group: Key | None = None
@@ -75,7 +78,9 @@ class Reader:
         self._out_of_descriptors = False
         self._lock = threading.Lock()
 
-    def read(self, read: Callable[[ImageFile], Any], image_file: ImageFile) -> Any:
+    def read(
+        self, read: Callable[[ImageFile], Any], image_file: ImageFile
+    ) -> "bytes | PIL.Image.Image":
         """Return the result of `read` for an image.
 
         Raises
@@ -109,7 +114,7 @@ def _read_with_retries(read: Callable[[ImageFile], Any], image_file: ImageFile) 
     return read(image_file)
 
 
-def read(image_file: ImageFile) -> Any:
+def read(image_file: ImageFile) -> "bytes | PIL.Image.Image":
     """Read an image: return the contents of its file, or a Pillow image.
 
     Raises

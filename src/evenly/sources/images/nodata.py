@@ -4,20 +4,16 @@ GDAL and all programs that use it store that number as text in the tag GDAL_NODA
 each band by itself.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from evenly.sources.fill_values import find_values, value_in
+from evenly.typing import AnyArray, AnyDtype
 
 TAG = 42113
 """The number of the tag GDAL_NODATA."""
 
 
-def mask_pixels(
-    array: npt.NDArray[Any], text: object, stored: npt.NDArray[Any] | None = None
-) -> npt.NDArray[Any]:
+def mask_pixels(array: AnyArray, text: object, stored: AnyArray | None = None) -> AnyArray:
     """Return pixels with NaN where there is no value; integers as a masked array.
 
     Parameters
@@ -43,7 +39,7 @@ def mask_pixels(
     return np.ma.MaskedArray(array, mask=missing)
 
 
-def _parse(text: object, dtype: np.dtype[Any]) -> int | float | None:
+def _parse(text: object, dtype: AnyDtype) -> int | float | None:
     """Return the value of a dtype that a tag stands for; None for text that is not a number.
 
     >>> [_parse(text, np.dtype("int16")) for text in ("-9999 ", "nan", "none")]

@@ -1,6 +1,6 @@
 """Convert images to pixel values; ``docs/images.md`` lists the rules and the reasons."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,11 @@ from evenly.sources.images.bands import BANDS
 from evenly.sources.images.decode import UnreadableError, as_unreadable
 from evenly.sources.images.nodata import TAG as GDAL_NODATA
 from evenly.sources.images.nodata import mask_pixels
+from evenly.typing import AnyArray
+
+if TYPE_CHECKING:
+    import PIL.Image
+
 
 _DEPTHS = ("I;16", "I;16L", "I;16B", "I;16N")
 _FOUR_BYTE_MODES = ("RGB", "RGBX", "RGBA", "CMYK")
@@ -27,10 +32,10 @@ class Pixels(NamedTuple):
     """
 
     kind: str
-    array: npt.NDArray[Any]
+    array: AnyArray
 
 
-def to_gray(colors: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def to_gray(colors: AnyArray) -> AnyArray:
     """Return the luma of red, green and blue by the formula of Pillow's mode "L".
 
     A pixel with a missing band is missing.
@@ -40,7 +45,7 @@ def to_gray(colors: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return luma.astype(colors.dtype)
 
 
-def pixels(image: Any, mode: str) -> Pixels:
+def pixels(image: "PIL.Image.Image", mode: str) -> Pixels:
     """Return the pixels of a loaded image, converted to another mode if necessary.
 
     Raises
@@ -65,14 +70,14 @@ def pixels(image: Any, mode: str) -> Pixels:
         raise as_unreadable(error) from None
 
 
-def _pillow_mode(image: Any) -> str:
+def _pillow_mode(image: "PIL.Image.Image") -> str:
     """Return the Pillow mode of an image, with one name for the four modes of 16-bit gray."""
     if image.mode in _DEPTHS or (image.mode == "I" and image.format in ("PNG", "PPM")):
         return "I;16"  # both formats have at most 16 bits, but older Pillows use 32
     return str(image.mode)
 
 
-def _target_mode(image: Any, kind: str, mode: str) -> str:
+def _target_mode(image: "PIL.Image.Image", kind: str, mode: str) -> str:
     """Return the mode to convert an image to, often its own mode."""
     if kind in ("1", "La"):
         return {"1": "L", "La": "LA"}[kind]
@@ -89,7 +94,7 @@ def _target_mode(image: Any, kind: str, mode: str) -> str:
     return "L" if mode == "L" else kind if kind in ("RGB", "RGBX", "RGBA") else "RGB"
 
 
-def _convert(image: Any, target: str) -> Any:
+def _convert(image: "PIL.Image.Image", target: str) -> "PIL.Image.Image":
     """Convert an image to another mode with Pillow's formula; alpha is dropped."""
     copy = image.copy()  # do not modify the image of the user
     if target != "RGBA":
@@ -102,7 +107,7 @@ def _convert(image: Any, target: str) -> Any:
         raise UnreadableError(f"{error}; convert it, or pass mode='native'") from None
 
 
-def _to_array(image: Any, kind: str) -> npt.NDArray[Any]:
+def _to_array(image: "PIL.Image.Image", kind: str) -> AnyArray:
     if kind == "I;16":
         return np.asarray(image).astype(np.uint16, copy=False).reshape(-1)
     if kind not in _FOUR_BYTE_MODES:

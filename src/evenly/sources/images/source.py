@@ -6,7 +6,6 @@ from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, SourceError
@@ -35,6 +34,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.selection import NUMBER, Field, resolve_columns
 from evenly.sources.source import ReadTask
 from evenly.system.errors import system_error
+from evenly.typing import AnyArray
 
 _log = logging.getLogger("evenly")
 
@@ -258,8 +258,11 @@ class ImageSource:
             group=image.group,
         )
 
-    def _pixels_of(self, content: Any) -> tuple[str, npt.NDArray[Any], bool, bool]:
-        """Return the kind and the pixels of an image, and what is not read of it."""
+    def _pixels_of(self, content: Any) -> tuple[str, AnyArray, bool, bool]:
+        """Return the kind and the pixels of an image.
+
+        The last two results are whether it has more frames, and whether its depth was reduced.
+        """
         found = read_tiff(self._pillow, content, self.mode) if is_tiff(content) else None
         if found is not None:
             return found.kind, found.array, found.multi_frame, False

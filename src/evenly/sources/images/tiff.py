@@ -5,10 +5,10 @@ These have more bands than a color has, 16 bits per color, or other types of num
 
 import io
 from importlib import import_module
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import EvenlyError
 from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY, kind_of_bands
@@ -21,6 +21,11 @@ from evenly.sources.images.decode import (
 from evenly.sources.images.nodata import TAG, mask_pixels
 from evenly.sources.images.pixels import to_gray
 from evenly.sources.size_limits import check_size
+from evenly.typing import AnyArray
+
+if TYPE_CHECKING:
+    import tifffile
+
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SAMPLES_PER_PIXEL = 277
@@ -50,7 +55,7 @@ class TiffImage(NamedTuple):
     """
 
     kind: str
-    array: npt.NDArray[Any]
+    array: AnyArray
     multi_frame: bool
 
 
@@ -59,7 +64,7 @@ def is_tiff(content: object) -> bool:
     return isinstance(content, bytes) and content.startswith(_MAGIC)
 
 
-def read_tiff(pillow: object, content: bytes, mode: str) -> TiffImage | None:
+def read_tiff(pillow: ModuleType, content: bytes, mode: str) -> TiffImage | None:
     """Return the pixels of a TIFF file as they are stored; None if Pillow reads it like that.
 
     Raises
@@ -86,8 +91,8 @@ def read_tiff(pillow: object, content: bytes, mode: str) -> TiffImage | None:
         raise as_unreadable(error) from None
 
 
-def _reason_for_tifffile(pillow: Any, content: bytes, mode: str) -> str:
-    """Return what Pillow cannot read in a TIFF file; empty if it reads the file as stored."""
+def _reason_for_tifffile(pillow: ModuleType, content: bytes, mode: str) -> str:
+    """Return the feature of a TIFF file that Pillow cannot read; empty if it reads the file."""
     try:
         with pillow.open(io.BytesIO(content), formats=("TIFF",)) as image:
             if has_truncated_depth(image):
@@ -100,7 +105,7 @@ def _reason_for_tifffile(pillow: Any, content: bytes, mode: str) -> str:
         return "bands that Pillow cannot read"
 
 
-def _read(tifffile: Any, pillow: Any, content: bytes, mode: str) -> TiffImage:
+def _read(tifffile: ModuleType, pillow: ModuleType, content: bytes, mode: str) -> TiffImage:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = file.pages[0]
         _check(page, pillow, len(content))
@@ -114,7 +119,7 @@ def _read(tifffile: Any, pillow: Any, content: bytes, mode: str) -> TiffImage:
         return TiffImage(kind, array, len(file.pages) > 1)
 
 
-def _check(page: Any, pillow: Any, nbytes: int) -> None:
+def _check(page: "tifffile.TiffPage", pillow: ModuleType, nbytes: int) -> None:
     """Check the size of a page, and that its data are complete, before it is decoded."""
     limit = pillow.MAX_IMAGE_PIXELS
     pixels = page.imagewidth * page.imagelength
@@ -128,7 +133,7 @@ def _check(page: Any, pillow: Any, nbytes: int) -> None:
         raise UnreadableError("it is truncated")
 
 
-def _band_names(page: Any) -> tuple[str, ...]:
+def _band_names(page: "tifffile.TiffPage") -> tuple[str, ...]:
     """Return the names of the bands; those without a meaning have their number, from 1."""
     bands = page.samplesperpixel
     extra = tuple(map(int, page.extrasamples))
@@ -142,9 +147,7 @@ def _band_names(page: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _convert(
-    names: tuple[str, ...], array: npt.NDArray[Any], mode: str
-) -> tuple[str, npt.NDArray[Any]]:
+def _convert(names: tuple[str, ...], array: AnyArray, mode: str) -> tuple[str, AnyArray]:
     """Return the kind and the pixels in a mode.
 
     Raises

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from evenly import extras
@@ -24,6 +24,11 @@ from evenly.sources.sql.sqlite_types import (
 )
 from evenly.sources.sql.url import DatabaseTarget
 from evenly.sources.tables import ColumnBatch
+
+if TYPE_CHECKING:
+    import pyarrow
+    from adbc_driver_manager import dbapi as adbc_dbapi
+
 
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
@@ -60,12 +65,12 @@ class AdbcTable:
         schema = self._sqlite_schema() if target.scheme == "sqlite" else self._server_schema()
         self.fields = fields_of(schema_of(schema, self.label, SourceError), self.label, SourceError)
 
-    def _server_schema(self) -> Any:
+    def _server_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, which a server knows without reading rows."""
         with self._execute(selection((), self._source) + " LIMIT 0") as reader:
             return reader.schema
 
-    def _sqlite_schema(self) -> Any:
+    def _sqlite_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, and note the columns that may hold integers beside reals."""
         schema = self._sqlite_types()
         self._mixed = mixed_columns(schema, self._declared_types())
@@ -80,7 +85,7 @@ class AdbcTable:
             cursor.execute(query, (self._target.table,))
             return dict(cursor.fetchall())
 
-    def _sqlite_types(self) -> Any:
+    def _sqlite_types(self) -> "pyarrow.Schema":
         """Return the Arrow schema, searching all rows for types that the first ones lack."""
         with self._execute(selection((), self._source)) as reader:
             schema = reader.schema
@@ -186,7 +191,7 @@ def _connection_uri(target: DatabaseTarget) -> str:
     return f"file:{quote(target.target)}?mode=ro" if target.scheme == "sqlite" else target.target
 
 
-def _tables(connection: Any) -> list[tuple[str, str]]:
+def _tables(connection: "adbc_dbapi.Connection") -> list[tuple[str, str]]:
     """Return the schema and name of each table and view."""
     catalogs = connection.adbc_get_objects(depth="tables").read_all().to_pylist()
     return [

@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from evenly import extras
 from evenly.errors import SourceError
@@ -12,6 +13,10 @@ from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
 from evenly.sources.sql.url import DatabaseTarget
 from evenly.sources.tables import ColumnBatch
+
+if TYPE_CHECKING:
+    import duckdb
+
 
 ALLOW_VARIABLE = "EVENLY_ALLOW_EXTERNAL_ACCESS"
 """Environment variable: 1 allows queries and views to access data outside the database."""
@@ -55,7 +60,7 @@ def open_table(target: DatabaseTarget) -> "DuckdbTable":
         return DuckdbTable(connection, relation, rows, target.label)
 
 
-def _connection(duckdb: Any, path: str) -> Any:
+def _connection(duckdb: ModuleType, path: str) -> "duckdb.DuckDBPyConnection":
     """Return a read-only connection that can access only its database.
 
     The database is attached to an empty one, because this process may have opened it with other
@@ -73,7 +78,7 @@ def _connection(duckdb: Any, path: str) -> Any:
     return connection
 
 
-def _check_one_query(connection: Any, query: str, label: str) -> None:
+def _check_one_query(connection: "duckdb.DuckDBPyConnection", query: str, label: str) -> None:
     """Reject anything but a single query that returns rows, such as COPY, ATTACH and SET."""
     types = [statement.type.name for statement in connection.extract_statements(query)]
     if len(types) != 1 or types[0] not in _QUERIES:
@@ -86,7 +91,13 @@ def _check_one_query(connection: Any, query: str, label: str) -> None:
 class DuckdbTable:
     """A relation with its own connection, which is closed after all rows have been read."""
 
-    def __init__(self, connection: Any, relation: Any, rows: int | None, label: str) -> None:
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        relation: "duckdb.DuckDBPyRelation",
+        rows: int | None,
+        label: str,
+    ) -> None:
         self._connection = connection
         self._relation = relation
         self._table = relation_table(relation, label, _query_error)

@@ -6,10 +6,14 @@ of typed literals before the first row tells the driver the type.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evenly import extras
 from evenly.sources.sql.identifiers import quoted
+
+if TYPE_CHECKING:
+    import pyarrow
+
 
 BATCH_ROWS = 65_536
 """Rows from which the driver infers types."""
@@ -17,7 +21,7 @@ BATCH_ROWS = 65_536
 _LITERALS = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}
 
 
-def uncertain_columns(schema: Any, first_rows: int) -> list[str]:
+def uncertain_columns(schema: "pyarrow.Schema", first_rows: int) -> list[str]:
     """Return the columns that may have other types after the first batch."""
     pyarrow = extras.require("pyarrow", extra="sql", feature="Reading SQLite")
     if first_rows < BATCH_ROWS:
@@ -33,7 +37,7 @@ def search_query(names: Sequence[str], source: str) -> str:
     return f"SELECT {', '.join(checks)} FROM {source}"
 
 
-def widest_types(names: Sequence[str], row: Sequence[Any]) -> dict[str, str]:
+def widest_types(names: Sequence[str], row: Sequence[object]) -> dict[str, str]:
     """Return the widest type of each column from the result of `search_query`.
 
     SQLite orders numbers before text, and text before blobs.
@@ -50,7 +54,7 @@ def widest_types(names: Sequence[str], row: Sequence[Any]) -> dict[str, str]:
     return types
 
 
-def typed_row(schema: Any, types: dict[str, str]) -> dict[str, str]:
+def typed_row(schema: "pyarrow.Schema", types: dict[str, str]) -> dict[str, str]:
     """Return a literal of the type of each column, for a row before the first one."""
     pyarrow = extras.require("pyarrow", extra="sql", feature="Reading SQLite")
     names = {

@@ -5,10 +5,9 @@ cell. Their values are repeated along the other axes block by block.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.block import GroupKeys
 from evenly.errors import DataError
@@ -17,6 +16,7 @@ from evenly.sources.group_keys import factorize_column, factorize_named
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import StoredArray
 from evenly.sources.stores.variables import Variable
+from evenly.typing import AnyArray
 
 Axes = tuple[int, ...]
 
@@ -48,9 +48,9 @@ class AlignedArray:
         self.array = array
         self.axes = axes
         self.name = name
-        self._last: tuple[Slices, npt.NDArray[Any]] | None = None
+        self._last: tuple[Slices, AnyArray] | None = None
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values for a block of the grid; axes that the array lacks have length 1."""
         own = tuple(slices[axis] for axis in self.axes)
         if self._last is None or self._last[0] != own:
@@ -97,7 +97,7 @@ def common_chunks(arrays: Sequence[AlignedArray], axes: int) -> tuple[int, ...] 
     return tuple(chunks) if any(aligned.array.chunks for aligned in arrays) else None
 
 
-def keys_of(values: npt.NDArray[Any], shape: tuple[int, ...], name: str, label: str) -> GroupKeys:
+def keys_of(values: AnyArray, shape: tuple[int, ...], name: str, label: str) -> GroupKeys:
     """Return the group keys of a block, repeated along axes of length 1."""
     if isinstance(values, np.ma.MaskedArray):
         keys = factorize_column(column_of(values))

@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.block import Block
 from evenly.sources.arrays import take_columns
@@ -21,6 +20,7 @@ from evenly.sources.source import SequentialSource
 from evenly.sources.stores.chunking import plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
+from evenly.typing import AnyArray
 
 
 @runtime_checkable
@@ -106,7 +106,7 @@ class ChunkedSource(SequentialSource):
                 del values, block  # to free their memory before the next ones are created
         log_remarks([self._array])
 
-    def _read(self) -> Iterator[npt.NDArray[Any]]:
+    def _read(self) -> Iterator[AnyArray]:
         for slices in self._slices:
             yield self._array.read(slices)
 
@@ -114,7 +114,7 @@ class ChunkedSource(SequentialSource):
         return (self.nbytes or 0) * values // max(1, self._slices.size)
 
 
-def _block_data(values: npt.NDArray[Any], axis: int) -> Any:
+def _block_data(values: AnyArray, axis: int) -> Any:
     """Return values for a block: a masked array as columns, because only these have a mask."""
     if not isinstance(values, np.ma.MaskedArray):
         return to_native(values)

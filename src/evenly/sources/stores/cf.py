@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from evenly.sources.fill_values import value_in
+from evenly.typing import AnyDtype
 
 ENCODING = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 VALID = ("valid_min", "valid_max", "valid_range")
@@ -73,11 +74,11 @@ class Encoding:
         The range of valid values; None if it is not known.
     """
 
-    integers: np.dtype[Any]
-    fills: tuple[Any, ...]
+    integers: AnyDtype
+    fills: tuple[object, ...]
     scale: Any
     offset: Any
-    dtype: np.dtype[Any]
+    dtype: AnyDtype
     valid: ValidRange | None
 
     @property
@@ -86,7 +87,7 @@ class Encoding:
         return self.scale is not None or self.offset is not None
 
 
-def encoding_of(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> Encoding | None:
+def encoding_of(stored: AnyDtype, attributes: Mapping[str, Any]) -> Encoding | None:
     """Return the encoding of a variable; None if its values are stored as they are.
 
     Raises
@@ -130,7 +131,7 @@ def is_time(units: object) -> bool:
     return " since " in text_of(units)
 
 
-def _apply_unsigned(stored: np.dtype[Any], unsigned: object) -> np.dtype[Any]:
+def _apply_unsigned(stored: AnyDtype, unsigned: object) -> AnyDtype:
     kind = {("i", "true"): "u", ("u", "false"): "i"}.get((stored.kind, text_of(unsigned).lower()))
     return stored if kind is None else np.dtype(f"{stored.byteorder}{kind}{stored.itemsize}")
 
@@ -170,7 +171,7 @@ def _number_in_text(text: str) -> Any:
         return text
 
 
-def _to_stored(value: object, stored: np.dtype[Any], integers: np.dtype[Any]) -> Iterable[Any]:
+def _to_stored(value: object, stored: AnyDtype, integers: AnyDtype) -> Iterable[Any]:
     """Yield the value of the dtype `integers` that a fill value stands for, if there is one.
 
     With ``_Unsigned``, a value of the stored dtype stands for the value with the same bits.
@@ -182,14 +183,14 @@ def _to_stored(value: object, stored: np.dtype[Any], integers: np.dtype[Any]) ->
         yield found
 
 
-def _masked_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _masked_dtype(dtype: AnyDtype) -> AnyDtype:
     """Return the dtype of values some of which are missing; 64-bit integers keep theirs."""
     if dtype.kind == "f" or dtype.itemsize == 8:
         return dtype.newbyteorder("=")
     return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
 
 
-def _unpacked_dtype(dtype: np.dtype[Any], scale: Any, offset: Any) -> np.dtype[Any]:
+def _unpacked_dtype(dtype: AnyDtype, scale: Any, offset: Any) -> AnyDtype:
     """Return the dtype that values are unpacked to.
 
     That is the dtype of the attributes, as CF section 8.1 requires. It is float64 if they are
@@ -206,7 +207,7 @@ def _unpacked_dtype(dtype: np.dtype[Any], scale: Any, offset: Any) -> np.dtype[A
 
 
 def _valid_range(
-    attributes: Mapping[str, Any], stored: np.dtype[Any], integers: np.dtype[Any], packed: bool
+    attributes: Mapping[str, Any], stored: AnyDtype, integers: AnyDtype, packed: bool
 ) -> ValidRange | None:
     """Return the range of valid values; None if it is not declared, or not in numbers.
 
@@ -225,7 +226,7 @@ def _valid_range(
     return ValidRange(_bound(low, stored, integers), _bound(high, stored, integers), is_packed)
 
 
-def _bound(values: list[Any], stored: np.dtype[Any], integers: np.dtype[Any]) -> Any:
+def _bound(values: list[Any], stored: AnyDtype, integers: AnyDtype) -> Any:
     """Return a bound as a Python number; None if there is none."""
     if not values:
         return None

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.printable import printable
 from evenly.sources.fill_values import find_values
 from evenly.sources.stores.cf import Encoding, ValidRange
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import StoredArray
+from evenly.typing import AnyArray
 
 _log = logging.getLogger("evenly")
 
@@ -38,7 +38,7 @@ class DecodedArray:
         self.outside = 0
         self._read = 0
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the decoded values in a range of each axis."""
         stored = self._array.read(slices).view(self._encoding.integers)
         missing = find_values(stored, self._encoding.fills)
@@ -60,7 +60,7 @@ class DecodedArray:
             "xarray and pass data.where(...)."
         )
 
-    def _decode(self, stored: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
+    def _decode(self, stored: AnyArray, missing: Any) -> AnyArray:
         scale, offset = self._encoding.scale, self._encoding.offset
         if missing is not None and self.dtype.kind in "iu":
             whole = stored.astype(self.dtype)
@@ -82,7 +82,7 @@ def log_remarks(arrays: Iterable[StoredArray]) -> None:
             _log.warning("%s", printable(remark))
 
 
-def _count_outside(values: npt.NDArray[Any], valid: ValidRange, missing: Any) -> int:
+def _count_outside(values: AnyArray, valid: ValidRange, missing: Any) -> int:
     """Return the number of values outside of a range; missing values are not counted."""
     outside = np.zeros(values.shape, np.bool_)
     if valid.low is not None:

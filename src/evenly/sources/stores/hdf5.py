@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly import extras
 from evenly.errors import SourceError
@@ -16,6 +15,11 @@ from evenly.sources.stores.hdf5_links import find_datasets, follow
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
 from evenly.system.errors import is_system_error
+from evenly.typing import AnyArray, AnyDtype
+
+if TYPE_CHECKING:
+    import h5py
+
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -26,7 +30,7 @@ _RENAMED = "_nc4_non_coord_"
 """NetCDF's prefix of a variable that has the name of a dimension, but not that axis."""
 
 
-def open_path(file: object, label: str, url: str = "") -> Any:
+def open_path(file: object, label: str, url: str = "") -> "h5py.File":
     """Open an HDF5 file for reading.
 
     Parameters
@@ -48,7 +52,7 @@ def open_path(file: object, label: str, url: str = "") -> Any:
         return h5py.File(file, "r")
 
 
-def label_of(x: Any) -> str:
+def label_of(x: "h5py.Dataset | h5py.Group") -> str:
     """Return the name of an object for messages."""
     return f"{x.file.filename}{x.name}".rstrip("/")
 
@@ -75,7 +79,7 @@ class Store(LibraryStore):
         }
         return with_roles(variables, coordinates=text_of(found.attrs.get("coordinates")).split())
 
-    def _variable(self, dataset: Any, label: str) -> Variable:
+    def _variable(self, dataset: "h5py.Dataset", label: str) -> Variable:
         if isinstance(dataset, SourceError):
             return Variable(dataset, label)
         try:
@@ -108,7 +112,7 @@ def _user_name(path: str) -> str:
     return f"{group}{slash}{name.removeprefix(_RENAMED)}"
 
 
-def _dims(dataset: Any) -> tuple[str, ...] | None:
+def _dims(dataset: "h5py.Dataset") -> tuple[str, ...] | None:
     """Return the names of the axes: those of the dimension scales attached to them."""
     if dataset.ndim == 1 and dataset.is_scale:
         return (_basename(dataset),)
@@ -120,11 +124,11 @@ def _dims(dataset: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _basename(dataset: Any) -> str:
+def _basename(dataset: "h5py.Dataset") -> str:
     return str(dataset.name).rpartition("/")[2]
 
 
-def _check_virtual_sources(dataset: Any, label: str) -> None:
+def _check_virtual_sources(dataset: "h5py.Dataset", label: str) -> None:
     """Check that the files of a virtual dataset exist; HDF5 reads zeros from missing ones.
 
     Raises
@@ -147,7 +151,7 @@ def _check_virtual_sources(dataset: Any, label: str) -> None:
 class Hdf5Array:
     """A dataset in an HDF5 file."""
 
-    def __init__(self, dataset: Any, label: str, url: str) -> None:
+    def __init__(self, dataset: "h5py.Dataset", label: str, url: str) -> None:
         # Read strings, which can be group keys, as str and not as bytes. Bytes that are not valid
         # UTF-8 are escaped, as in Arrow strings.
         is_text = _is_text(dataset)
@@ -155,17 +159,17 @@ class Hdf5Array:
         self._label = label
         self._url = url
         self.shape: tuple[int, ...] = tuple(dataset.shape or ())
-        self.dtype: np.dtype[Any] = dataset.dtype
+        self.dtype: AnyDtype = dataset.dtype
         self.chunks: tuple[int, ...] | None = dataset.chunks
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis."""
         check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):
             return np.asarray(self._dataset[slices])
 
 
-def _is_text(dataset: Any) -> bool:
+def _is_text(dataset: "h5py.Dataset") -> bool:
     import h5py
 
     return h5py.check_string_dtype(dataset.dtype) is not None

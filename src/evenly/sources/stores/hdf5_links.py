@@ -7,18 +7,23 @@ of links ends.
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from evenly.errors import SourceError
 from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error
 from evenly.system.regular_files import check_regular
 
+if TYPE_CHECKING:
+    import h5py
+
+
+Member: TypeAlias = "h5py.Dataset | h5py.Group"
 ObjectId = tuple[int, int]
 """The number of an open file, and the address of an object in it: the same for all its names."""
 
 
-def find_datasets(group: object, label: str) -> Iterator[tuple[str, Any]]:
+def find_datasets(group: object, label: str) -> Iterator[tuple[str, "h5py.Dataset | SourceError"]]:
     """Yield the path of each dataset below a group, and the dataset or a `SourceError`.
 
     The error is that of a link whose target does not exist.
@@ -45,7 +50,7 @@ def follow(group: object, path: str, label: str) -> Any:
     return found
 
 
-def object_id_of(member: Any) -> ObjectId:
+def object_id_of(member: Member) -> ObjectId:
     """Return the identity of a group or a dataset."""
     import h5py
 
@@ -59,9 +64,9 @@ class _Walk:
     def __init__(self, label: str) -> None:
         self._label = label
         self._seen: set[ObjectId] = set()
-        self._links: list[tuple[Any, str, str]] = []  # group, name, path; of soft links
+        self._links: list[tuple[h5py.Group, str, str]] = []  # group, name, path; of soft links
 
-    def below(self, group: object, path: str) -> Iterator[tuple[str, Any]]:
+    def below(self, group: object, path: str) -> Iterator[tuple[str, "h5py.Dataset | SourceError"]]:
         yield from self._below(group, path)
         while self._links:
             parent, name, link_path = self._links.pop(0)
@@ -71,7 +76,9 @@ class _Walk:
             else:
                 yield from self._visit(target, link_path)
 
-    def _below(self, group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    def _below(
+        self, group: "h5py.Group", path: str
+    ) -> Iterator[tuple[str, "h5py.Dataset | SourceError"]]:
         import h5py
 
         self._seen.add(object_id_of(group))
@@ -82,7 +89,9 @@ class _Walk:
             else:
                 self._links.append((group, name, member_path))
 
-    def _visit(self, member: object, path: str) -> Iterator[tuple[str, Any]]:
+    def _visit(
+        self, member: object, path: str
+    ) -> Iterator[tuple[str, "h5py.Dataset | SourceError"]]:
         import h5py
 
         if isinstance(member, h5py.Dataset | h5py.Group) and object_id_of(member) not in self._seen:
@@ -93,11 +102,11 @@ class _Walk:
                 yield path, member
 
 
-def _names(group: Any) -> list[str]:
+def _names(group: "h5py.Group") -> list[str]:
     return list(group.keys())
 
 
-def _resolve(group: Any, name: str, label: str) -> Any:
+def _resolve(group: "h5py.Group", name: str, label: str) -> Any:
     """Return the member with a name, or the error of a link without a target."""
     import h5py
 

@@ -1,13 +1,11 @@
-"""The interface of an array in a store, and the limit on what is read of it at once."""
+"""The interface of an array in a store, and the maximum size of one read."""
 
 import math
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Protocol
 
 from evenly.sources.size_limits import check_size
 from evenly.sources.stores.chunking import Slices
+from evenly.typing import AnyArray, AnyDtype
 
 
 class StoredArray(Protocol):
@@ -18,14 +16,14 @@ class StoredArray(Protocol):
         """The shape of the array."""
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> AnyDtype:
         """The dtype of the values returned by `read`."""
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
         """The shape of a chunk; None for an array without chunks."""
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis.
 
         Missing values are NaN. If the dtype has none, the result is a masked array.

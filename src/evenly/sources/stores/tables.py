@@ -3,9 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
-
-import numpy.typing as npt
 
 from evenly.sources.arrays import StructuredTable, field_of
 from evenly.sources.fill_values import column_of
@@ -19,6 +16,7 @@ from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
 from evenly.sources.stores.variables import Variable
 from evenly.sources.tables import ColumnBatch
+from evenly.typing import AnyArray
 
 
 class ArraysTable:
@@ -120,6 +118,6 @@ class RecordsTable:
 
 def _read_blocks(
     arrays: Sequence[AlignedArray], blocks: Iterator[Slices]
-) -> Iterator[tuple[Slices, list[npt.NDArray[Any]]]]:
+) -> Iterator[tuple[Slices, list[AnyArray]]]:
     for slices in blocks:
         yield slices, [aligned.read(slices) for aligned in arrays]

@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import format_names
 from evenly.printable import printable
 from evenly.sources.stores.cf import ENCODING
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.variables import Variable, with_roles
+from evenly.typing import AnyArray, AnyDtype
+
+if TYPE_CHECKING:
+    import xarray
 
 
 def label_of(x: object) -> str:
@@ -26,7 +29,7 @@ _log = logging.getLogger("evenly")
 class Store:
     """A DataArray, or the data variables and then the coordinates of a Dataset."""
 
-    def __init__(self, x: Any, label: str, url: str = "") -> None:
+    def __init__(self, x: "xarray.DataArray | xarray.Dataset", label: str, url: str = "") -> None:
         self._x = x
         self.label = label
 
@@ -44,7 +47,7 @@ class Store:
         variables = {name: self._variable(x, f"{self.label}/{name}") for name, x in members.items()}
         return with_roles(variables, coordinates=map(str, self._x.coords))
 
-    def _variable(self, x: Any, label: str) -> Variable:
+    def _variable(self, x: "xarray.DataArray | xarray.Dataset", label: str) -> Variable:
         dims = tuple(map(str, x.dims))
         # xarray has decoded the values; bounds are in the encoding once it has decoded times
         attributes = {
@@ -59,12 +62,12 @@ class Store:
 class LabeledArray:
     """A DataArray, indexed by position."""
 
-    def __init__(self, array: Any, label: str) -> None:
+    def __init__(self, array: "xarray.DataArray", label: str) -> None:
         self._array = array
         self._label = label
         self._encoded = [name for name in ENCODING if name in array.attrs]
         self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.dtype: AnyDtype = np.dtype(array.dtype)
         self.chunks = _chunks(array)
 
     def names_along(self, axis: int) -> tuple[str, ...] | None:
@@ -75,7 +78,7 @@ class LabeledArray:
         names = tuple(str(label) for label in self._array.coords[dim].values)
         return names if len(set(names)) == len(names) else None
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis."""
         if self._encoded:
             _log.warning(
@@ -88,7 +91,7 @@ class LabeledArray:
         return np.asarray(self._array[slices])
 
 
-def _chunks(array: Any) -> tuple[int, ...] | None:
+def _chunks(array: "xarray.DataArray") -> tuple[int, ...] | None:
     """Return the shape of a chunk of Dask, or of the file."""
     if array.chunks is not None:
         return tuple(max(lengths) for lengths in array.chunks)

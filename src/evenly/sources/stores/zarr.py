@@ -1,10 +1,9 @@
 """Read Zarr arrays and groups from folders, zip files and fsspec URLs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly import extras
 from evenly.sources.read_errors import corrupt_store_error, decode_errors
@@ -13,12 +12,17 @@ from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
 from evenly.sources.urls import storage_options_of
+from evenly.typing import AnyArray, AnyDtype
+
+if TYPE_CHECKING:
+    import zarr
+
 
 _DIMENSIONS = "_ARRAY_DIMENSIONS"
 """The attribute in which xarray and NetCDF-C store the names of axes in Zarr version 2."""
 
 
-def open_path(path: str, label: str, url: str = "") -> Any:
+def open_path(path: str, label: str, url: str = "") -> "zarr.Array | zarr.Group":
     """Open the array or group in a folder, a zip file or a URL for reading.
 
     Parameters
@@ -44,7 +48,7 @@ def open_path(path: str, label: str, url: str = "") -> Any:
         return zarr.open(store, mode="r", storage_options=options or None)
 
 
-def label_of(x: Any) -> str:
+def label_of(x: "zarr.Array | zarr.Group") -> str:
     """Return the name of an object for messages."""
     return f"the Zarr {type(x).__name__.lower()} {x.name or '/'}"
 
@@ -72,7 +76,7 @@ class Store(LibraryStore):
         named = text_of(found.attrs.get("coordinates")).split()
         return with_roles(variables, coordinates=named)
 
-    def _variable(self, array: Any, label: str) -> Variable:
+    def _variable(self, array: "zarr.Array", label: str) -> Variable:
         stored = ZarrArray(array, label, self._url)
         attributes = {name: array.attrs[name] for name in ATTRIBUTES if name in array.attrs}
         dims = getattr(array.metadata, "dimension_names", None)
@@ -87,15 +91,15 @@ class Store(LibraryStore):
 class ZarrArray:
     """A Zarr array, whose chunks Zarr decodes in parallel."""
 
-    def __init__(self, array: Any, label: str, url: str) -> None:
+    def __init__(self, array: "zarr.Array", label: str, url: str) -> None:
         self._array = array
         self._label = label
         self._url = url
         self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.dtype: AnyDtype = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = tuple(array.chunks)
 
-    def read(self, slices: Slices) -> npt.NDArray[Any]:
+    def read(self, slices: Slices) -> AnyArray:
         """Return the values in a range of each axis."""
         check_slices(slices, self, self._label)
         with decode_errors(self._label, corrupt_store_error, url=self._url):

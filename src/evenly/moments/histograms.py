@@ -13,13 +13,13 @@ from evenly.html_report.histogram import BINS
 from evenly.html_report.summary import QUANTILES, TAILS, Distribution, Histogram
 
 _FENCE = 3.0
-"""Tukey's outer fence: values further from the quartiles than so many interquartile ranges are
-far out. They would squeeze a histogram into a line."""
+"""Tukey's outer fences, in interquartile ranges from the quartiles. A histogram leaves out values
+beyond them, which would compress all other values into one bin."""
 _SHARES = np.array([*QUANTILES, *TAILS])
 
 
 class Sample(NamedTuple):
-    """The values of a column, as far as its bins tell.
+    """The bins of a column, with its extremes and the quantiles that a page shows.
 
     Attributes
     ----------
@@ -37,15 +37,15 @@ class Sample(NamedTuple):
     quantiles: Sequence[float]
 
 
-def sample_of(bins: Bins, low: float, high: float) -> Sample:
-    """Return the sample of a column from its bins, its minimum and its maximum."""
+def summarize_bins(bins: Bins, low: float, high: float) -> Sample:
+    """Compute the sample of a column from its bins, its minimum and its maximum."""
     values = OrderStatistics(bins, low, high, exact_ends=False)
     marks = quantiles(values, np.array(QUANTILES), "linear").estimate.tolist()
     return Sample(bins, low, high, marks)
 
 
 def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) -> Distribution:
-    """Return what the page shows of a distribution.
+    """Return the quantiles, the histogram and the distinct values that a page shows.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _histogram(sample: Sample, edges: Floats) -> Histogram:
 
 
 def _range(samples: Sequence[Sample]) -> tuple[float, float, int]:
-    """Return the range that most values have, and the number of bins.
+    """Return the range of a histogram that contains most values, and the number of bins.
 
     Each bin of integers has the same number of them: otherwise the bins would differ where the
     values do not. Values beyond the outer fences are not shown, except those of few integers.
