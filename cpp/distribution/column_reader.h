@@ -1,4 +1,4 @@
-// Reads the values of columns as doubles, or those of 8-bit types as codes.
+// Reads the values of columns as doubles, or those of 8-bit and 16-bit types as codes.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/array_view.h"
-#include "distribution/byte_counter.h"
+#include "distribution/code_counter.h"
 #include "distribution/value_counter.h"
 #include "sum/accumulate.h"
 
@@ -23,21 +23,21 @@ void with_stride(int64_t stride, F&& f) {
   stride == 1 ? f(std::integral_constant<int64_t, 1>()) : f(stride);
 }
 
-// An element as a double or as the code of a byte.
+// An element as a double or as its code.
 template <class Out, class T>
 Out read_as(T x) {
   if constexpr (std::is_same_v<Out, double>) {
     return double(to_number(x));
   } else {
-    return ByteCode(to_number(x) - ByteCounter::kFirst);
+    return code_of(x);
   }
 }
-template <class Out>
+template <class Out, class T>
 constexpr Out missing_as() {
   if constexpr (std::is_same_v<Out, double>) {
     return std::numeric_limits<double>::quiet_NaN();
   } else {
-    return ByteCounter::kMissing;
+    return Code(number_of_codes<T>());
   }
 }
 
@@ -45,12 +45,13 @@ class ColumnReader {
  public:
   virtual ~ColumnReader() = default;
   virtual int64_t columns() const { return 1; }
-  // Whether read_codes() can be called: the type has 8 bits.
-  virtual bool has_codes() const = 0;
+  // The number of codes of the type; 0 if it has none, and read_codes() must not be called.
+  virtual int64_t codes() const = 0;
+  virtual double value_of(Code code) const = 0;
   // The values of up to kBlock rows, NaN for a missing one: in `buffer`, or where they are. Those
   // of column i begin at i * kBlock.
   virtual const double* read(int64_t row, int64_t count, double* buffer) const = 0;
-  virtual void read_codes(int64_t row, int64_t count, ByteCode* buffer) const = 0;
+  virtual void read_codes(int64_t row, int64_t count, Code* buffer) const = 0;
 };
 
 // Columns of a strided array, side by side; the rows are all positions on some axes.
@@ -70,10 +71,12 @@ class StridedReader : public ColumnReader {
     return buffer;
   }
 
-  bool has_codes() const override { return sizeof(T) == 1; }
+  int64_t codes() const override { return number_of_codes<T>(); }
 
-  void read_codes(int64_t row, int64_t count, ByteCode* buffer) const override {
-    if constexpr (sizeof(T) == 1) copy(row, count, buffer);
+  double value_of(Code code) const override { return value_of_code<T>(code); }
+
+  void read_codes(int64_t row, int64_t count, Code* buffer) const override {
+    if constexpr (number_of_codes<T>() > 0) copy(row, count, buffer);
   }
 
  private:
@@ -126,10 +129,12 @@ class ArrowReader : public ColumnReader {
     return buffer;
   }
 
-  bool has_codes() const override { return sizeof(T) == 1; }
+  int64_t codes() const override { return number_of_codes<T>(); }
 
-  void read_codes(int64_t row, int64_t count, ByteCode* buffer) const override {
-    if constexpr (sizeof(T) == 1) copy(row, count, buffer);
+  double value_of(Code code) const override { return value_of_code<T>(code); }
+
+  void read_codes(int64_t row, int64_t count, Code* buffer) const override {
+    if constexpr (number_of_codes<T>() > 0) copy(row, count, buffer);
   }
 
  private:
@@ -140,7 +145,7 @@ class ArrowReader : public ColumnReader {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t at = listed_ ? listed_[row + i] : first_ + row + i;
       const Out value = read_as<Out>(data[at * stride]);
-      out[i] = column_.has_value(at) ? value : missing_as<Out>();
+      out[i] = column_.has_value(at) ? value : missing_as<Out, T>();
     }
   }
 
