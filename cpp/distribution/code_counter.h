@@ -67,6 +67,7 @@ class CodeCounter {
       append_bin(bins, ordered_bits(value), count);  // -0.0 and 0.0 have the same bits
     };
     if (totals_.empty()) {
+      bins.reserve(std::size_t(tables_.used(codes_)));
       tables_.take_all(0, codes_, add);
       tables_.take(codes_);
     } else {

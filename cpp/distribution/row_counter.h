@@ -60,12 +60,12 @@ class RowCounter {
  private:
   void prepare(const ColumnReader& reader) {
     const std::size_t columns = std::size_t(reader.columns());
-    const std::size_t size = columns * ValueCounter::kBlock;
+    const std::size_t size = columns * ColumnReader::kBufferStride;
     if (&reader != reader_) {
       for (ValueCounter& counter : counters_) counter.reset();
     }
     reader_ = &reader;
-    counts_codes_ = reader.codes() > 0 && !weights_;
+    counts_codes_ = !weights_ && reader.has_codes();
     if (counts_codes_) {
       if (codes_.size() < size) codes_.resize(size);
       if (code_counters_.size() < columns) code_counters_.resize(columns);
@@ -81,12 +81,12 @@ class RowCounter {
     if (counts_codes_) {
       reader.read_codes(row, count, codes_.data());
       for (std::size_t i = 0; i < columns; ++i) {
-        code_counters_[i].add(codes_.data() + i * ValueCounter::kBlock, count);
+        code_counters_[i].add(codes_.data() + i * ColumnReader::kBufferStride, count);
       }
       return;
     }
     const double* values = reader.read(row, count, buffer_.data());
-    for (std::size_t i = 0; i < columns; ++i, values += ValueCounter::kBlock) {
+    for (std::size_t i = 0; i < columns; ++i, values += ColumnReader::kBufferStride) {
       weights ? counters_[i].add(values, weights, count) : counters_[i].add(values, count);
     }
   }
@@ -99,9 +99,10 @@ class RowCounter {
   }
 
   void sort(const ColumnReader& reader, int64_t row0, int64_t row1, Histogram* into) {
-    buffer_.resize(std::size_t(reader.columns() * ValueCounter::kBlock));
+    buffer_.resize(std::size_t(reader.columns() * ColumnReader::kBufferStride));
     const double* values = reader.read(row0, row1 - row0, buffer_.data());
-    for (int64_t column = 0; column < reader.columns(); ++column, values += ValueCounter::kBlock) {
+    for (int64_t column = 0; column < reader.columns();
+         ++column, values += ColumnReader::kBufferStride) {
       keys_.clear();
       for (int64_t i = 0; i < row1 - row0; ++i) {
         if (is_finite_bits(values[i])) keys_.push_back(ordered_bits(values[i]));

@@ -17,13 +17,13 @@ constexpr std::size_t kFewKeys = 256;
 
 uint64_t digit_of(uint64_t key, int at) { return key >> at & ((1 << kDigitBits) - 1); }
 
-// Sorts keys by the digits from bit `shift` on, the lowest first; `scratch` is as long as the keys.
+// Sorts keys by the digits from bit `shift` on, the lowest first; `scratch` is at least as long.
 void sort_by_digits(Keys keys, Keys scratch, int shift) {
   std::array<std::array<uint32_t, 1 << kDigitBits>, kDigits> starts{};
   for (uint64_t key : keys) {
     for (int i = 0; i < kDigits; ++i) ++starts[i][digit_of(key, shift + i * kDigitBits)];
   }
-  Keys from = keys, to = scratch;
+  Keys from = keys, to = scratch.first(keys.size());
   for (int i = 0; i < kDigits; ++i) {
     const int at = shift + i * kDigitBits;
     auto& start = starts[i];
