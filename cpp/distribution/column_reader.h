@@ -100,35 +100,45 @@ class StridedReader : public ColumnReader {
 
   template <class Out>
   void copy(int64_t row, int64_t count, Out* out) const {
-    // A few rows at a time, which stay in the cache until all columns are read.
-    constexpr int64_t kMostRows = 64;
     const Axis inner = innermost();
-    const int64_t most = columns_ == 1 ? count : kMostRows;
     for (int64_t done = 0; done < count;) {
       const T* from = data_ + offset_of(axes_, row + done);
       const int64_t left = inner.extent - (row + done) % inner.extent;
-      const int64_t length = std::min({count - done, left, most});
-      if (columns_ > 1 && length < left) prefetch(from, inner.stride, length, left);
-      for (int64_t column = 0; column < columns_; ++column) {
-        const T* first = from + column * step_;
-        Out* to = out + column * kBufferStride + done;
+      const int64_t length = std::min(count - done, left);
+      if (columns_ == 1) {
         with_stride(inner.stride, [&](auto stride) {
-          for (int64_t i = 0; i < length; ++i) to[i] = read_as<Out>(first[i * stride]);
+          for (int64_t i = 0; i < length; ++i) out[done + i] = read_as<Out>(from[i * stride]);
         });
+      } else if (columns_ == kFullLine && step_ == 1) {
+        copy_rows(from, inner.stride, length, left, out + done, kFullLine, kOne);
+      } else {
+        copy_rows(from, inner.stride, length, left, out + done, columns_, step_);
       }
       done += length;
     }
   }
 
-  // Prefetches the rows after the first `length` ones, of `left`: a processor does not foresee
-  // lines that are far apart.
-  void prefetch(const T* from, int64_t stride, int64_t length, int64_t left) const {
-    const int64_t last = std::min(2 * length, left);
-    for (int64_t i = length; i < last; ++i) {
-      __builtin_prefetch(from + i * stride);
-      __builtin_prefetch(from + i * stride + (columns_ - 1) * step_);
+  // Copies `length` rows of the `left` that follow each other at this stride. The width and the
+  // step can be constants. A processor does not foresee rows that are far apart, so they are
+  // prefetched.
+  template <class Out, class Width, class Step>
+  static void copy_rows(const T* from, int64_t stride, int64_t length, int64_t left, Out* out,
+                        Width width, Step step) {
+    constexpr int64_t kAhead = 32;
+    for (int64_t i = 0; i < length; ++i) {
+      const T* const row = from + i * stride;
+      if (i + kAhead < left) {
+        __builtin_prefetch(row + kAhead * stride);
+        __builtin_prefetch(row + kAhead * stride + (width - 1) * step);
+      }
+      for (int64_t column = 0; column < width; ++column) {
+        out[column * kBufferStride + i] = read_as<Out>(row[column * step]);
+      }
     }
   }
+
+  static constexpr std::integral_constant<int64_t, 64 / sizeof(double)> kFullLine{};
+  static constexpr std::integral_constant<int64_t, 1> kOne{};
 
   const T* data_;
   std::vector<Axis> axes_;

@@ -41,11 +41,15 @@ def interpolate(a: Floats, b: Floats, share: Floats) -> tuple[Floats, Booleans]:
         width, width_error = two_sum(b, -a)
         product, product_error = _two_product(width, share)
         total, total_error = two_sum(a, product)
-        more = width_error * share
+        more, lost = _two_product(width_error, share)
         size = np.abs(total_error) + np.abs(product_error) + np.abs(more)
-        result, is_certain = _rounded(total, total_error + (product_error + more), size)
+        rest, lost_first = two_sum(product_error, more)
+        rest, lost_last = two_sum(total_error, rest)
+        result, is_certain = _rounded(total, rest, size)
+        # Halves and quarters are often exactly between two float64, with a rest that is exact.
+        is_exact = (lost == 0) & (lost_first == 0) & (lost_last == 0)
         ordinary = is_ordinary(a) & is_ordinary(b) & is_ordinary(width) & (share > 2.0**-60)
-        return result, is_certain & ordinary
+        return np.where(is_exact, total + rest, result), (is_exact | is_certain) & ordinary
 
 
 def divide(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[Floats, Booleans]:
