@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,19 @@ def entry_of(file: str) -> str:
     return next((entry for entry in ORDER if entry.endswith("/") and file.startswith(entry)), "")
 
 
-def imports(file: str) -> Iterator[tuple[int, str]]:
-    """Yield each module that a file imports, anywhere, also by `extras.require`."""
-    for node in ast.walk(ast.parse((SOURCE / file).read_text(encoding="utf-8"))):
+@cache
+def parsed(file: str) -> ast.Module:
+    return ast.parse((SOURCE / file).read_text(encoding="utf-8"))
+
+
+@cache
+def imports(file: str) -> list[tuple[int, str]]:
+    """Return each module that a file imports, anywhere, also by `extras.require`."""
+    return list(find_imports(file))
+
+
+def find_imports(file: str) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -53,6 +64,7 @@ def imports(file: str) -> Iterator[tuple[int, str]]:
             )
 
 
+@cache
 def file_of(module: str) -> str | None:
     """Return the file of our own module that a dotted name refers to, if any."""
     first, *parts = module.split(".")
@@ -139,8 +151,7 @@ LAZY = {
 def test_own_modules_are_imported_in_functions_only_where_loading_is_lazy() -> None:
     found = set()
     for file in FILES:
-        tree = ast.parse((SOURCE / file).read_text(encoding="utf-8"))
-        functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+        functions = (node for node in ast.walk(parsed(file)) if isinstance(node, ast.FunctionDef))
         for node in (inner for function in functions for inner in ast.walk(function)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evenly"):
                 found.add(file)

@@ -148,24 +148,42 @@ OPTIONAL = (
 )
 
 
-def imported_by(statement: str) -> set[str]:
-    """Return the modules that a statement imports in a process that has imported torch."""
-    code = f"import sys, torch; old = set(sys.modules)\n{statement}; print(*set(sys.modules) - old)"
-    return set(run(code).split())
+LAYERS = (
+    "import evenly.torch",
+    "from evenly.torch import BatchNorm1d, LazyBatchNorm2d, functional",
+    "from evenly.torch import Normalize",
+)
 
 
-def test_layers_import_no_reader_and_no_other_package():
-    """Readers are most of evenly, and take longer to import than its layers."""
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """Return the modules that each statement imports in a process that has imported torch.
+
+    One process executes all of them, so that each also has those of the statements before it.
+    """
     pytest.importorskip("torch")
-    new = imported_by("from evenly.torch import Normalize")
+    start = "import sys, torch; old = set(sys.modules)"
+    lines = [f"{statement}; print(*set(sys.modules) - old)" for statement in LAYERS]
+    printed = run("\n".join([start, *lines])).splitlines()
+    return {name: set(line.split()) for name, line in zip(LAYERS, printed, strict=True)}
+
+
+def test_import_evenly_torch_imports_no_layer_of_statistics(imported: dict[str, set[str]]) -> None:
+    new = imported["import evenly.torch"]
+    assert not new & {"evenly.torch.normalize", "evenly.torch.drift_monitor", "evenly.moments"}
+
+
+def test_batch_norm_imports_no_moments(imported: dict[str, set[str]]) -> None:
+    new = imported["from evenly.torch import BatchNorm1d, LazyBatchNorm2d, functional"]
+    assert "evenly.torch.native" in new
+    assert "evenly.moments" not in new
+
+
+def test_layers_import_no_reader_and_no_other_package(imported: dict[str, set[str]]) -> None:
+    """Readers are most of evenly, and take longer to import than its layers."""
+    new = imported["from evenly.torch import Normalize"]
     assert "evenly.torch.normalize" in new
     assert not new & {*READERS, *OPTIONAL, "evenly.drift"}
-
-
-def test_import_evenly_torch_imports_no_layer_of_statistics():
-    pytest.importorskip("torch")
-    new = imported_by("import evenly.torch")
-    assert not new & {"evenly.torch.normalize", "evenly.torch.drift_monitor", "evenly.moments"}
 
 
 def test_import_evenly_torch_registers_operators_and_classes_to_fuse():
@@ -180,10 +198,3 @@ print(
 )
 """
     assert run(code) == "True True"
-
-
-def test_batch_norm_imports_no_moments():
-    pytest.importorskip("torch")
-    new = imported_by("from evenly.torch import BatchNorm1d, LazyBatchNorm2d, functional")
-    assert "evenly.torch.native" in new
-    assert "evenly.moments" not in new

@@ -437,6 +437,7 @@ def test_fuzz_reader():
         fuzz.read(next(stream))
 
 
+@pytest.mark.slow
 def test_many_columns_round_trip(path):
     """More columns than are converted to Python integers at a time."""
     moments = Moments.empty().update(np.arange(140_000.0).reshape(2, -1))

@@ -1,5 +1,6 @@
 """Between the rows: one process at a time, when to save, and how a fit is interrupted."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 import evenly
 from csv_files import ledger, refused
+from evenly.checkpoint import lock
 from evenly.checkpoint.lock import Lock
 from evenly.checkpoint.schedule import SaveSchedule
 from evenly.checkpoint.signals import InterruptRequest
@@ -117,6 +119,34 @@ def test_an_interrupted_release_closes_the_lock_once(function, state, monkeypatc
     assert not os.path.exists(state.with_name(f".{state.name}.lock"))
     monkeypatch.undo()
     Lock(str(state)).release()
+
+
+def test_a_lock_whose_construction_was_interrupted_is_dropped_silently(state, monkeypatch):
+    """A trial with signals found an error that Python ignored, and printed with its traceback."""
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    last = 0
+    for line in range(1, 100):
+        steps = itertools.count(1)
+
+        def trace(frame, event, argument, line=line, steps=steps):
+            if frame.f_code.co_filename != lock.__file__:
+                return None
+            if event == "line" and next(steps) == line:
+                raise KeyboardInterrupt
+            return trace
+
+        try:
+            sys.settrace(trace)
+            whole = Lock(str(state))
+            break
+        except KeyboardInterrupt:
+            last = line
+        finally:
+            sys.settrace(None)
+    assert last > 10
+    assert not ignored
+    whole.release()
 
 
 def test_a_lock_ends_with_its_process(days, state):

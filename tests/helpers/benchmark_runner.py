@@ -1,5 +1,6 @@
 """Run suites of benchmarks in this process, in their smallest sizes."""
 
+import gc
 import json
 import os
 import sys
@@ -24,13 +25,22 @@ def run_suite(name: str, *, rounds: int = 1, **only: Any) -> list[dict[str, Any]
             continue
         case.pop("environment", None)
         case |= {"threads": 2, "rounds": rounds}
-        with _restored_settings():
+        with _restored_settings(), _collected_once():
             records.append(json.loads(json.dumps(case | suite.run(**case))) | {"load": 0.0})
     assert records, f"no case of {cases} has {only}"
     for record in records:
         for timing in record.get("timings", ()):
             assert {len(seconds) for seconds in timing["seconds"].values()} == {rounds}
     return records
+
+
+@contextmanager
+def _collected_once() -> Iterator[None]:
+    """Let the collections before each timing look only at what the case has allocated."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @contextmanager

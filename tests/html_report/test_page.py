@@ -218,6 +218,7 @@ def test_values_far_out_are_left_out_and_mentioned():
     assert "<text class=out x=192>1 % outside</text>" in page
 
 
+@pytest.mark.slow
 def test_2000_columns_are_less_than_one_and_a_half_megabytes():
     x = np.random.default_rng(0).normal(size=(500, 2000)) * 10.0 ** (np.arange(2000) % 9 - 4)
     names = [f"sensor_{i:04}" for i in range(2000)]

@@ -30,10 +30,11 @@ class Lock:
         When another process holds the lock, or the lock file cannot be created.
     """
 
+    _descriptor = -1  # also of an object whose construction was interrupted
+
     def __init__(self, checkpoint: str) -> None:
         folder, name = os.path.split(os.path.realpath(checkpoint))
         self._path = os.path.join(folder, _lock_name(name))
-        self._descriptor = -1
         if private_files.CAN_LOCK:
             self._acquire(checkpoint)
 
