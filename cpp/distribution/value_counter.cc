@@ -37,8 +37,9 @@ ValueCounter::ValueCounter(int64_t most_bins)
       total_(most_bins),
       until_retry_(kFirstRetry),
       next_check_(kFirstRetry) {
-  // At most half of the slots are used: up to two times the bins before a block, and one block.
-  slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 1;
+  // At most a quarter of the slots is used, by up to two times the bins before a block, and one
+  // block: few keys have to share a slot.
+  slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 2;
   slots_.resize(std::size_t(1) << slot_bits_, {SlotKeys::kUnused, 0});
   keys_.resize(kBlock);
   indices_.resize(kBlock);
@@ -78,7 +79,7 @@ void ValueCounter::count_in_slot(std::size_t i, int64_t count) {
   slots_[at].count += count;
 }
 
-// In each loop the processor need not wait for a count before it continues with the next value.
+// The first loop has no calls: a key is in its own slot nearly always.
 void ValueCounter::count_in_slots(const double* values, int64_t count) {
   value_indices_.find_slots(values, count, {~low_bits(shift_), slot_bits_}, keys_.data(),
                             indices_.data());
@@ -89,10 +90,11 @@ void ValueCounter::count_in_slots(const double* values, int64_t count) {
   int64_t missed = 0;
   for (int64_t i = 0; i < count; ++i) {
     Slot& slot = slots[indices[i]];
-    const bool found = slot.key == keys[i];
-    slot.count += found;
-    missed_at[missed] = uint32_t(i);
-    missed += !found;
+    if (slot.key == keys[i]) {
+      ++slot.count;
+    } else {
+      missed_at[missed++] = uint32_t(i);
+    }
   }
   for (int64_t i = 0; i < missed; ++i) count_in_slot(missed_at[i], 1);
   until_retry_ -= count;
