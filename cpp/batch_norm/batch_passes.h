@@ -143,8 +143,9 @@ class BatchPass {
   static constexpr int64_t kStreamedRunBytes =
       1 << 10;  // longer runs consist mostly of whole cache lines
   static constexpr int64_t kUncachedBytes = 8 << 20;  // does not fit into the caches of a core
-  static constexpr int64_t kStripColumns = 512;  // their sums and centers: 12 KB of the L1 cache
-  static constexpr int64_t kMapColumns = 2048;   // whose maps fit into the L1 cache
+  static constexpr int64_t kStripColumns = 512;
+  static constexpr int64_t kEnoughChunks = 8;   // tasks for a few threads
+  static constexpr int64_t kMapColumns = 2048;  // whose maps fit into the L1 cache
   static constexpr int64_t kMinRows = 64;
   static constexpr int64_t kMinSamples = 8;         // to be used as tasks
   static constexpr int64_t kMaxGroupChannels = 64;  // per task; their sums take 16 KB of stack
@@ -294,9 +295,11 @@ class BatchPass {
       }
     }
     columns_ = std::max<int64_t>(width_, kMaxVectorValues);
-    strips_ = width_ < 2 * kStripColumns ? 1 : width_ / kStripColumns;
-    int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips_;
+    const int64_t strips = width_ < 2 * kStripColumns ? 1 : width_ / kStripColumns;
+    int64_t bytes = rows_ * width_ * int64_t(sizeof(T)) / strips;
     chunks_ = std::clamp<int64_t>(bytes / kPieceBytes, 1, std::max<int64_t>(rows_ / kMinRows, 1));
+    // Whole rows are read in the order of memory; strips are for threads.
+    strips_ = chunks_ < kEnoughChunks ? strips : 1;
     // Only whole cache lines are written past the cache; writing a line both ways is far more
     // expensive.
     stream_ = stream_ && width_ * int64_t(sizeof(T)) % kCacheLineBytes == 0 &&

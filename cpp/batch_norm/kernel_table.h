@@ -57,7 +57,7 @@ struct ChannelStatistics {
 
 // `gradient` is null in the forward direction. Rows have at least one vector of columns. Sums are
 // float64; unless `wide`, a few values at a time are summed in float32. `uncached` rows are
-// prefetched (prefetching cached rows would cost a third of the speed).
+// prefetched, unless they are long.
 template <class T>
 struct BatchKernels {
   int vector_values;

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "base/partition.h"
 #include "base/thread_pool.h"
 
 namespace nb = nanobind;
@@ -74,6 +75,11 @@ void check_column(int64_t index, int64_t columns) {
 }
 
 int thread_count(int threads) { return threads > 0 ? threads : default_threads(); }
+
+int thread_count(int threads, const Array& array) {
+  const int64_t bytes = array.rows() * array.columns() * size_of(array.dtype);
+  return bytes < 2 * kMinBytesPerThread ? 1 : thread_count(threads);
+}
 
 const double* to_weights(const std::optional<Weights>& weights, int64_t rows) {
   if (!weights) return nullptr;

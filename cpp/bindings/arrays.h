@@ -54,5 +54,7 @@ nanobind::object to_mask(int64_t rows, F&& is_set) {
 
 // The given number of threads, or the default if it is 0.
 int thread_count(int threads);
+// The same for an array. One thread is enough for a small one, and no system call asks for more.
+int thread_count(int threads, const Array& array);
 
 }  // namespace evenly

@@ -49,8 +49,9 @@ void scale_array(const AnyArray& x, const Output& out, int feature_axis, const C
     throw nb::value_error("hi, lo and factor must have one value for each column");
   }
   nb::gil_scoped_release release;
-  scale(from, to,
-        {high.data(), low.data(), factor.data(), inverse, nan_to_zero, thread_count(threads)});
+  scale(
+      from, to,
+      {high.data(), low.data(), factor.data(), inverse, nan_to_zero, thread_count(threads, from)});
 }
 
 std::vector<std::string> available_kernels() {

@@ -111,9 +111,10 @@ Infinity update(State& moments, const AnyArray& x, int feature_axis,
     throw nb::value_error(text.c_str());
   }
   if (!weights && add_row(moments, array)) return {};
-  return add_data(moments, array,
-                  {infinite_as_missing, thread_count(threads), to_weights(weights, array.rows())},
-                  array.rows());
+  return add_data(
+      moments, array,
+      {infinite_as_missing, thread_count(threads, array), to_weights(weights, array.rows())},
+      array.rows());
 }
 
 Infinity update_columns(State& moments, const std::vector<AnyArray>& values,

@@ -51,8 +51,10 @@ class TensorView {
   nanobind::dlpack::dltensor view_;  // valid as long as the tensor
 };
 
-// The minimum number of values; the C library reuses smaller blocks itself.
-inline constexpr int64_t kMinCached = 1 << 20;
+// The minimum number of values: 1 MB of float32. The C library reuses smaller blocks itself, but
+// may return larger ones to the system (forward and backward pass of 2048 rows of 256 on one core
+// of a Zen 3: 0.93 ms without the cache, 0.53 with it).
+inline constexpr int64_t kMinCached = 1 << 18;
 
 // A dense tensor in memory of the caching allocator, as an unversioned DLPack capsule. (Unlike
 // torch's own tensors, its storage cannot be resized.)

@@ -37,8 +37,8 @@ def empty_like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 def empty_cache() -> int:
     """Release the cached memory of outputs to the system.
 
-    On CPUs the layers cache the memory of freed outputs and gradients with a million or more
-    values, and reuse it for the next tensor of the same size, as PyTorch does on GPUs: the
+    On CPUs the layers cache the memory of freed outputs and gradients with 262,144 values or
+    more, and reuse it for the next tensor of the same size, as PyTorch does on GPUs: the
     system fills new memory with zeros, which takes longer than normalizing it. The cache
     holds at most 256 MB, or the value of the environment variable ``EVENLY_CACHE_MB`` when
     the layers are imported; 0 disables it.
