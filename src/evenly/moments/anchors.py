@@ -90,11 +90,15 @@ def _ends(
 
 
 def _exact_anchors(
-    method: Method, extremes: tuple[Any, Any], quantiles: Floats | None, *, bounds: bool
+    method: Method,
+    extremes: tuple[Real | None, Real | None],
+    quantiles: Floats | None,
+    *,
+    bounds: bool,
 ) -> Anchors:
-    if extremes[0] is None:
+    if extremes[0] is None or extremes[1] is None:
         return NO_VALUES
-    least, most = map(Fraction, extremes)
+    least, most = Fraction(extremes[0]), Fraction(extremes[1])
     ends = (
         _ends_of_extremes(method, least, most)
         if quantiles is None
