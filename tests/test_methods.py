@@ -16,6 +16,8 @@ from sklearn import preprocessing
 import evenly
 import strategies
 from evenly.errors import DataError
+from evenly.moments.anchors import anchors
+from evenly.transform.methods import affine_scaling, affine_scalings, parse_method
 
 RNG = np.random.default_rng(3)
 X = np.column_stack([RNG.normal(1e9, 2, 500), RNG.integers(0, 9, 500), np.full(500, 7.25)])
@@ -233,3 +235,56 @@ def test_the_center_is_exact():
     assert scaling.hi[0] == float(zero)
     assert scaling.lo[0] == float(zero - Fraction(scaling.hi[0]))
     assert scaling.factor[0] == float(3 / (high - low))
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("constant", ["zero", "center"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("minmax",),
+        ("minmax", (-1, 1)),
+        ("minmax", (0, 255)),
+        ("minmax", (-3, 5)),
+        ("maxabs",),
+        ("robust",),
+        ("quantile",),
+        ("quantile", (0, 1), (0.1, 0.8)),
+    ],
+)
+def test_scalings_of_many_columns_are_those_of_fractions(options, constant, inverse):
+    rng = np.random.default_rng(5)
+    scale = 10.0 ** rng.integers(-310, 308, 300)
+    columns = [
+        rng.normal(size=(7, 300)) * scale,
+        np.round(rng.normal(size=(7, 300)), 2) + rng.integers(-5, 5, 300) * 1e6,
+        rng.integers(-2, 2, (7, 300)).astype(float),
+        np.full((7, 2), [3.7, -0.0]),
+        np.full((7, 1), np.nan),
+    ]
+    moments = evenly.fit(np.hstack(columns), distribution=4)
+    method = parse_method(*options)
+    found = anchors(moments, method)
+    expected = affine_scaling(
+        None,
+        map(found.exact, range(moments.num_features)),
+        method,
+        inverse=inverse,
+        constant=constant,
+        too_few="nan",
+    )
+    scaling = affine_scalings(
+        None, found, method, inverse=inverse, constant=constant, too_few="nan"
+    )
+    for name in ("hi", "lo", "factor", "power"):
+        a, b = getattr(scaling, name), getattr(expected, name)
+        assert np.array_equal(a, b, equal_nan=True)
+        assert np.array_equal(np.signbit(a), np.signbit(b))
+
+
+def test_integers_that_float64_cannot_tell_apart_are_not_constant():
+    moments = evenly.fit(np.array([[2**53], [2**53 + 1]]))
+    normalized = moments.normalize(
+        np.array([[2**53]]), method="minmax", constant="error", dtype="float64"
+    )
+    assert normalized.tolist() == [[0.0]]

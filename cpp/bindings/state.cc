@@ -296,6 +296,26 @@ nb::object histogram_of(const State& state, int64_t index) {
                         to_numpy(std::move(counts)));
 }
 
+// The bins of many columns, one column after the other.
+nb::tuple histograms_of(const State& state, int64_t first, int64_t end) {
+  if (first < 0 || first > end || end > state.size())
+    throw nb::value_error("the state must have the columns from first to end");
+  std::vector<int64_t> shifts, sizes, counts;
+  std::vector<uint64_t> keys;
+  for (int64_t index = first; index < end; ++index) {
+    const Column column = state.column(index);
+    if (!column.histogram) throw nb::value_error("the state must have distributions");
+    shifts.push_back(column.histogram->shift());
+    sizes.push_back(int64_t(column.histogram->bins().size()));
+    for (const Bin& bin : column.histogram->bins()) {
+      keys.push_back(bin.key);
+      counts.push_back(bin.count);
+    }
+  }
+  return nb::make_tuple(to_numpy(std::move(shifts)), to_numpy(std::move(sizes)),
+                        to_numpy(std::move(keys)), to_numpy(std::move(counts)));
+}
+
 void set_histogram(State& state, int64_t index, int shift, const Vector<const uint64_t>& keys,
                    const Vector<const int64_t>& counts) {
   check_column(index, state.size());
@@ -543,6 +563,12 @@ void bind_state(nb::module_& m) {
            nb::sig("def histogram(self, index: int) -> tuple[int, "
                    "numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.int64]] | None"),
            "Returns the shift, the keys and the counts of the bins of a column; None without.")
+      .def("histograms", &histograms_of, "first"_a, "end"_a,
+           nb::sig("def histograms(self, first: int, end: int) -> "
+                   "tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], "
+                   "numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.int64]]"),
+           "Returns the shift and the number of bins of each of these columns, and the keys and "
+           "counts of all their bins, one column after the other.")
       .def("set_histogram", &set_histogram, "index"_a, "shift"_a, "keys"_a, "counts"_a,
            "Replaces the distribution of a column whose sums are set already.")
       .def("without_histograms", &without_histograms,

@@ -1,4 +1,4 @@
-// Reads the values of columns as doubles, or those of 8-bit types as codes.
+// Reads the values of columns as doubles, or those of 8-bit and 16-bit types as codes.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/array_view.h"
-#include "distribution/byte_counter.h"
+#include "distribution/code_counter.h"
 #include "distribution/value_counter.h"
 #include "sum/accumulate.h"
 
@@ -23,34 +23,45 @@ void with_stride(int64_t stride, F&& f) {
   stride == 1 ? f(std::integral_constant<int64_t, 1>()) : f(stride);
 }
 
-// An element as a double or as the code of a byte.
+// An element as a double or as its code.
 template <class Out, class T>
 Out read_as(T x) {
   if constexpr (std::is_same_v<Out, double>) {
     return double(to_number(x));
   } else {
-    return ByteCode(to_number(x) - ByteCounter::kFirst);
+    return code_of(x);
   }
 }
-template <class Out>
+template <class Out, class T>
 constexpr Out missing_as() {
   if constexpr (std::is_same_v<Out, double>) {
     return std::numeric_limits<double>::quiet_NaN();
   } else {
-    return ByteCounter::kMissing;
+    return Code(number_of_codes<T>());
   }
 }
 
 class ColumnReader {
  public:
+  // From one column to the next in a buffer. A power of two would compete for the same places of
+  // the cache.
+  static constexpr int64_t kBufferStride = ValueCounter::kBlock + 8;
+
   virtual ~ColumnReader() = default;
   virtual int64_t columns() const { return 1; }
-  // Whether read_codes() can be called: the type has 8 bits.
-  virtual bool has_codes() const = 0;
+  // The number of codes of the type; 0 if it has none, and read_codes() must not be called.
+  virtual int64_t codes() const = 0;
+  // Whether to count codes. Tables of 16-bit types, of 512 KB each, do not stay in the cache if
+  // there are several columns; but to convert 16-bit floating-point numbers takes more time.
+  bool has_codes() const {
+    return codes() > 0 && (codes() <= 256 || columns() == 1 || is_floating());
+  }
+  virtual bool is_floating() const = 0;
+  virtual double value_of(Code code) const = 0;
   // The values of up to kBlock rows, NaN for a missing one: in `buffer`, or where they are. Those
-  // of column i begin at i * kBlock.
+  // of column i begin at i * kBufferStride.
   virtual const double* read(int64_t row, int64_t count, double* buffer) const = 0;
-  virtual void read_codes(int64_t row, int64_t count, ByteCode* buffer) const = 0;
+  virtual void read_codes(int64_t row, int64_t count, Code* buffer) const = 0;
 };
 
 // Columns of a strided array, side by side; the rows are all positions on some axes.
@@ -70,10 +81,13 @@ class StridedReader : public ColumnReader {
     return buffer;
   }
 
-  bool has_codes() const override { return sizeof(T) == 1; }
+  int64_t codes() const override { return number_of_codes<T>(); }
+  bool is_floating() const override { return kIsFloating<T>; }
 
-  void read_codes(int64_t row, int64_t count, ByteCode* buffer) const override {
-    if constexpr (sizeof(T) == 1) copy(row, count, buffer);
+  double value_of(Code code) const override { return value_of_code<T>(code); }
+
+  void read_codes(int64_t row, int64_t count, Code* buffer) const override {
+    if constexpr (number_of_codes<T>() > 0) copy(row, count, buffer);
   }
 
  private:
@@ -86,24 +100,45 @@ class StridedReader : public ColumnReader {
 
   template <class Out>
   void copy(int64_t row, int64_t count, Out* out) const {
-    // A few rows at a time, which stay in the cache until all columns are read.
-    constexpr int64_t kMostRows = 64;
     const Axis inner = innermost();
-    const int64_t most = columns_ == 1 ? count : kMostRows;
     for (int64_t done = 0; done < count;) {
       const T* from = data_ + offset_of(axes_, row + done);
       const int64_t left = inner.extent - (row + done) % inner.extent;
-      const int64_t length = std::min({count - done, left, most});
-      for (int64_t column = 0; column < columns_; ++column) {
-        const T* first = from + column * step_;
-        Out* to = out + column * ValueCounter::kBlock + done;
+      const int64_t length = std::min(count - done, left);
+      if (columns_ == 1) {
         with_stride(inner.stride, [&](auto stride) {
-          for (int64_t i = 0; i < length; ++i) to[i] = read_as<Out>(first[i * stride]);
+          for (int64_t i = 0; i < length; ++i) out[done + i] = read_as<Out>(from[i * stride]);
         });
+      } else if (columns_ == kFullLine && step_ == 1) {
+        copy_rows(from, inner.stride, length, left, out + done, kFullLine, kOne);
+      } else {
+        copy_rows(from, inner.stride, length, left, out + done, columns_, step_);
       }
       done += length;
     }
   }
+
+  // Copies `length` rows of the `left` that follow each other at this stride. The width and the
+  // step can be constants. A processor does not foresee rows that are far apart, so they are
+  // prefetched.
+  template <class Out, class Width, class Step>
+  static void copy_rows(const T* from, int64_t stride, int64_t length, int64_t left, Out* out,
+                        Width width, Step step) {
+    constexpr int64_t kAhead = 32;
+    for (int64_t i = 0; i < length; ++i) {
+      const T* const row = from + i * stride;
+      if (i + kAhead < left) {
+        __builtin_prefetch(row + kAhead * stride);
+        __builtin_prefetch(row + kAhead * stride + (width - 1) * step);
+      }
+      for (int64_t column = 0; column < width; ++column) {
+        out[column * kBufferStride + i] = read_as<Out>(row[column * step]);
+      }
+    }
+  }
+
+  static constexpr std::integral_constant<int64_t, 64 / sizeof(double)> kFullLine{};
+  static constexpr std::integral_constant<int64_t, 1> kOne{};
 
   const T* data_;
   std::vector<Axis> axes_;
@@ -126,10 +161,13 @@ class ArrowReader : public ColumnReader {
     return buffer;
   }
 
-  bool has_codes() const override { return sizeof(T) == 1; }
+  int64_t codes() const override { return number_of_codes<T>(); }
+  bool is_floating() const override { return kIsFloating<T>; }
 
-  void read_codes(int64_t row, int64_t count, ByteCode* buffer) const override {
-    if constexpr (sizeof(T) == 1) copy(row, count, buffer);
+  double value_of(Code code) const override { return value_of_code<T>(code); }
+
+  void read_codes(int64_t row, int64_t count, Code* buffer) const override {
+    if constexpr (number_of_codes<T>() > 0) copy(row, count, buffer);
   }
 
  private:
@@ -140,7 +178,7 @@ class ArrowReader : public ColumnReader {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t at = listed_ ? listed_[row + i] : first_ + row + i;
       const Out value = read_as<Out>(data[at * stride]);
-      out[i] = column_.has_value(at) ? value : missing_as<Out>();
+      out[i] = column_.has_value(at) ? value : missing_as<Out, T>();
     }
   }
 

@@ -204,6 +204,28 @@ TEST(slices_of_an_array) {
   }
 }
 
+// Their bins share the upper 32 bits, or all of them, unlike those of other tests.
+TEST(values_in_a_narrow_range) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(8); ++run) {
+    const int lost = random.one_of<int>({0, 3, 12, 20});
+    const double offset = random.one_of<double>({1e9, -1e9, 0.1});
+    ValueCounter counter(random.one_of<int64_t>({16, 1024}));
+    DistributionOracle expected;
+    std::vector<double> values(1021);  // not a multiple of the values in a register
+    for (int block = 0; block < 16; ++block) {
+      for (double& value : values) {
+        const int64_t step = random.below(1 << 14) << lost;
+        value = from_ordered_bits(ordered_bits(offset) + uint64_t(step));
+        if (random.one_in(3)) value = random.one_of<double>({0.0, -0.0, NAN, 1e300});
+        expected.add(value);
+      }
+      counter.add(values.data(), int64_t(values.size()));
+    }
+    CHECK(expected.equals(counter.take()));
+  }
+}
+
 TEST(counts_that_are_no_integers_are_refused) {
   const double values[] = {1.0, 2.0}, weights[] = {1e300, 1.0};
   const Array array{values, DType::kFloat64, {2}, {1}, -1};

@@ -8,14 +8,6 @@
 namespace evenly {
 namespace {
 
-void append(std::vector<Bin>& bins, uint64_t key, int64_t count) {
-  if (!bins.empty() && bins.back().key == key) {
-    bins.back().count += count;
-  } else {
-    bins.push_back({key, count});
-  }
-}
-
 // The number of bits to drop from the keys so that at most this many bins remain. Two neighbors
 // share a bin when all bits are dropped up to the highest in which they differ.
 int bits_to_drop(const std::vector<Bin>& bins, int64_t most) {
@@ -36,13 +28,6 @@ auto find(Bins& bins, uint64_t key) {
 }
 
 }  // namespace
-
-std::vector<Bin> count_keys(std::vector<uint64_t>& keys) {
-  std::sort(keys.begin(), keys.end());
-  std::vector<Bin> bins;
-  for (uint64_t key : keys) append(bins, key, 1);
-  return bins;
-}
 
 Histogram::Histogram(int64_t most_bins, int shift, std::vector<Bin> bins)
     : most_bins_(most_bins), shift_(shift), bins_(std::move(bins)) {
@@ -82,10 +67,10 @@ void Histogram::add(const Histogram& other) {
   auto b = other.bins_.begin();
   while (a != bins_.end() || b != other.bins_.end()) {
     if (b == other.bins_.end() || (a != bins_.end() && a->key >> ours <= b->key >> theirs)) {
-      append(sum, a->key >> ours, a->count);
+      append_bin(sum, a->key >> ours, a->count);
       ++a;
     } else {
-      append(sum, b->key >> theirs, b->count);
+      append_bin(sum, b->key >> theirs, b->count);
       ++b;
     }
   }

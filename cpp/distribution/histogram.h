@@ -53,7 +53,13 @@ class Histogram {
   std::vector<Bin> bins_;
 };
 
-// Sorts ordered bits, and returns how often each occurs.
-std::vector<Bin> count_keys(std::vector<uint64_t>& keys);
+// Appends a bin whose key is the last one or a larger one.
+inline void append_bin(std::vector<Bin>& bins, uint64_t key, int64_t count) {
+  if (!bins.empty() && bins.back().key == key) {
+    bins.back().count += count;
+  } else {
+    bins.push_back({key, count});
+  }
+}
 
 }  // namespace evenly

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "distribution/sort_keys.h"
 #include "tests/check.h"
 #include "tests/distribution_oracle.h"
 #include "tests/random.h"
@@ -56,6 +57,25 @@ TEST(ordered_bits_have_the_order_of_the_values) {
     CHECK(from_ordered_bits(ordered_bits(ascending[i])) == ascending[i]);
   }
   CHECK(ordered_bits(-0.0) == ordered_bits(0.0));
+}
+
+TEST(sorted_values) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(200); ++run) {
+    const int64_t most = random.one_of<int64_t>({2, 30, 1000});
+    const int kind = int(random.below(5));
+    std::vector<uint64_t> keys;
+    DistributionOracle oracle;
+    for (int64_t i = random.one_of<int64_t>({0, 10, 2000}); i > 0; --i) {
+      // The last kind is of values that differ in their lower bits only.
+      const double value = kind == 4 ? 1e9 + std::ldexp(double(random.below(1 << 20)), -20)
+                                     : random_value(random, kind);
+      if (!std::isfinite(value)) continue;
+      keys.push_back(ordered_bits(value));
+      oracle.add(value, 1);
+    }
+    CHECK(oracle.equals(histogram_of(keys, most)));
+  }
 }
 
 TEST(values_one_by_one) {

@@ -8,12 +8,16 @@ namespace evenly {
 
 constexpr uint64_t kSignBit = uint64_t(1) << 63;
 
+// Bits of sign and magnitude as an unsigned integer of the same order.
+inline uint64_t in_order_of_values(uint64_t bits) {
+  return bits ^ (uint64_t(int64_t(bits) >> 63) | kSignBit);
+}
+
 // The bits of a double as an unsigned integer: a < b exactly if ordered_bits(a) < ordered_bits(b).
 // -0.0 gets the bits of 0.0, since they are equal; the operations are those of a vector register.
 inline uint64_t ordered_bits(double value) {
   const uint64_t bits = std::bit_cast<uint64_t>(value);
-  const uint64_t sign = uint64_t(int64_t(bits) >> 63);
-  return (bits ^ (sign | kSignBit)) + uint64_t(bits == kSignBit);
+  return in_order_of_values(bits) + uint64_t(bits == kSignBit);
 }
 
 inline double from_ordered_bits(uint64_t ordered) {

@@ -9,6 +9,7 @@
 
 #include "distribution/column_reader.h"
 #include "distribution/ordered_bits.h"
+#include "distribution/sort_keys.h"
 #include "distribution/value_counter.h"
 #include "sum/group_order.h"
 
@@ -59,15 +60,16 @@ class RowCounter {
  private:
   void prepare(const ColumnReader& reader) {
     const std::size_t columns = std::size_t(reader.columns());
-    const std::size_t size = columns * ValueCounter::kBlock;
+    const std::size_t size = columns * ColumnReader::kBufferStride;
     if (&reader != reader_) {
       for (ValueCounter& counter : counters_) counter.reset();
     }
     reader_ = &reader;
-    counts_bytes_ = reader.has_codes() && !weights_;
-    if (counts_bytes_) {
+    counts_codes_ = !weights_ && reader.has_codes();
+    if (counts_codes_) {
       if (codes_.size() < size) codes_.resize(size);
-      if (byte_counters_.size() < columns) byte_counters_.resize(columns);
+      if (code_counters_.size() < columns) code_counters_.resize(columns);
+      for (std::size_t i = 0; i < columns; ++i) code_counters_[i].start(reader.codes());
     } else {
       if (buffer_.size() < size) buffer_.resize(size);
       while (counters_.size() < columns) counters_.emplace_back(most_bins_);
@@ -76,46 +78,48 @@ class RowCounter {
 
   void add(const ColumnReader& reader, int64_t row, int64_t count, const double* weights) {
     const std::size_t columns = std::size_t(reader.columns());
-    if (counts_bytes_) {
+    if (counts_codes_) {
       reader.read_codes(row, count, codes_.data());
       for (std::size_t i = 0; i < columns; ++i) {
-        byte_counters_[i].add(codes_.data() + i * ValueCounter::kBlock, count);
+        code_counters_[i].add(codes_.data() + i * ColumnReader::kBufferStride, count);
       }
       return;
     }
     const double* values = reader.read(row, count, buffer_.data());
-    for (std::size_t i = 0; i < columns; ++i, values += ValueCounter::kBlock) {
+    for (std::size_t i = 0; i < columns; ++i, values += ColumnReader::kBufferStride) {
       weights ? counters_[i].add(values, weights, count) : counters_[i].add(values, count);
     }
   }
 
   void take(const ColumnReader& reader, Histogram* into) {
+    const auto value_of = [&](Code code) { return reader.value_of(code); };
     for (std::size_t i = 0; i < std::size_t(reader.columns()); ++i) {
-      into[i] = counts_bytes_ ? byte_counters_[i].take(most_bins_) : counters_[i].take();
+      into[i] = counts_codes_ ? code_counters_[i].take(most_bins_, value_of) : counters_[i].take();
     }
   }
 
   void sort(const ColumnReader& reader, int64_t row0, int64_t row1, Histogram* into) {
-    buffer_.resize(std::size_t(reader.columns() * ValueCounter::kBlock));
+    buffer_.resize(std::size_t(reader.columns() * ColumnReader::kBufferStride));
     const double* values = reader.read(row0, row1 - row0, buffer_.data());
-    for (int64_t column = 0; column < reader.columns(); ++column, values += ValueCounter::kBlock) {
+    for (int64_t column = 0; column < reader.columns();
+         ++column, values += ColumnReader::kBufferStride) {
       keys_.clear();
       for (int64_t i = 0; i < row1 - row0; ++i) {
         if (is_finite_bits(values[i])) keys_.push_back(ordered_bits(values[i]));
       }
-      into[column] = Histogram(most_bins_, 0, count_keys(keys_));
+      into[column] = histogram_of(keys_, most_bins_);
     }
   }
 
   int64_t most_bins_;
   const double* weights_;
   const ColumnReader* reader_ = nullptr;  // whose columns have the shifts of the counters
-  bool counts_bytes_ = false;
+  bool counts_codes_ = false;
   std::vector<double> buffer_, row_weights_;
-  std::vector<ByteCode> codes_;
+  std::vector<Code> codes_;
   std::vector<uint64_t> keys_;
   std::vector<ValueCounter> counters_;
-  std::vector<ByteCounter> byte_counters_;
+  std::vector<CodeCounter> code_counters_;
 };
 
 // Counters that tasks borrow, so that there are only as many as tasks that run at the same time.

@@ -6,17 +6,17 @@
 #include <utility>
 
 #include "distribution/ordered_bits.h"
+#include "distribution/sort_keys.h"
 
 namespace evenly {
 namespace {
 
-// The most magnitudes of a window; from a shift of 47 on, it could contain every number.
-constexpr uint64_t kMostMagnitudes = 1 << 16;
 // A window is used if it contains this share of the values, in percent.
 constexpr int64_t kUsefulShare = 75;
-// A window's counts have 32 bits.
-constexpr int64_t kMostInWindow = int64_t(1) << 31;
 constexpr int64_t kFirstRetry = 8 * ValueCounter::kBlock;
+
+// The most magnitudes of a window; from a shift of 48 on, it could contain every number.
+int64_t most_magnitudes(int64_t most_bins) { return std::max<int64_t>(1 << 15, 2 * most_bins); }
 
 uint64_t low_bits(int count) { return (uint64_t(1) << count) - 1; }
 
@@ -30,11 +30,6 @@ uint64_t bin_key(uint64_t magnitude, bool negative, int shift) {
   return negative ? sign - 1 - magnitude : sign | magnitude;
 }
 
-// The place of a key in a hash table (Knuth's multiplicative hashing).
-std::size_t place_of(uint64_t key, int bits) {
-  return std::size_t(key * 0x9e3779b97f4a7c15u >> (64 - bits));
-}
-
 }  // namespace
 
 ValueCounter::ValueCounter(int64_t most_bins)
@@ -42,74 +37,88 @@ ValueCounter::ValueCounter(int64_t most_bins)
       total_(most_bins),
       until_retry_(kFirstRetry),
       next_check_(kFirstRetry) {
-  // At most half of the slots are used: up to two times the bins before a block, and one block.
-  slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 1;
-  slots_.resize(std::size_t(1) << slot_bits_);
+  // At most a quarter of the slots is used, by up to two times the bins before a block, and one
+  // block: few keys have to share a slot.
+  slot_bits_ = std::bit_width(uint64_t(2 * (2 * most_bins + kBlock)) - 1) + 2;
+  slots_.resize(std::size_t(1) << slot_bits_, {SlotKeys::kUnused, 0});
+  keys_.resize(kBlock);
   indices_.resize(kBlock);
+  missed_at_.resize(kBlock);
 }
 
 void ValueCounter::add(const double* values, int64_t count) {
-  has_window_ ? count_in_window(values, count) : count_missed(values, count);
+  if (!knows_bins_) return collect(values, count);
+  has_window_ ? count_in_window(values, count) : count_in_slots(values, count);
   flush_if_full();
 }
 
 void ValueCounter::add(const double* values, const double* weights, int64_t count) {
+  value_indices_.find_slots(values, count, {~low_bits(shift_), slot_bits_}, keys_.data(),
+                            indices_.data());
   for (int64_t i = 0; i < count; ++i) {
-    if (weights[i] == 0 || !is_finite_bits(values[i])) continue;
-    count_in_table(ordered_bits(values[i]) >> shift_, int64_t(weights[i]));
+    if (weights[i] > 0) count_in_slot(std::size_t(i), int64_t(weights[i]));
   }
   if (int64_t(used_slots_.size()) > 2 * most_bins_) flush();
 }
 
-void ValueCounter::count_in_table(uint64_t key, int64_t count) {
-  std::size_t i = place_of(key, slot_bits_);
-  while (slots_[i].count != 0 && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
-  if (slots_[i].count == 0) {
-    used_slots_.push_back(uint32_t(i));
-    slots_[i].key = key;
-  }
-  slots_[i].count += count;
-}
-
-// The block is processed in two loops: the first is vectorized, and in the second the processor
-// need not wait for a count before it continues with the next value.
-void ValueCounter::count_in_window(const double* values, int64_t count) {
-  uint32_t* const counts = counts_.data();
-  const uint32_t* const indices = indices_.data();
-  window_indices_(values, count, window_, indices_.data());
-  for (int64_t i = 0; i < count; ++i) ++counts[indices[i]];
-  in_window_ += count;
-  const int64_t other = 2 * int64_t(window_.size);
-  const int64_t others = take_count(other);
-  zeros_ += take_count(other + 1);
-  take_count(other + 2);
-  missed_ += others;
-  for (int64_t left = others, i = 0; left > 0; ++i) {
-    if (indices[i] != uint32_t(other)) continue;
-    count_in_table(ordered_bits(values[i]) >> shift_, 1);
-    --left;
-  }
-}
-
-// Returns a count of the window, and sets it to 0.
-int64_t ValueCounter::take_count(int64_t index) {
-  return std::exchange(counts_[std::size_t(index)], 0);
-}
-
-void ValueCounter::count_missed(const double* values, int64_t count) {
-  Slot* const slots = slots_.data();
-  const int shift = shift_, bits = slot_bits_;
+void ValueCounter::collect(const double* values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    if (!is_finite_bits(values[i])) continue;
-    const uint64_t key = ordered_bits(values[i]) >> shift;
-    Slot& slot = slots[place_of(key, bits)];
-    if (slot.count != 0 && slot.key == key) {
+    if (is_finite_bits(values[i])) collected_.push_back(ordered_bits(values[i]));
+  }
+  if (int64_t(collected_.size()) >= 2 * std::max(most_bins_, kBlock)) flush();
+}
+
+// Counts keys_[i], whose slot is indices_[i].
+void ValueCounter::count_in_slot(std::size_t i, int64_t count) {
+  std::size_t at = indices_[i];
+  while (slots_[at].count != 0 && slots_[at].key != keys_[i]) at = (at + 1) & (slots_.size() - 1);
+  if (slots_[at].count == 0) {
+    used_slots_.push_back(uint32_t(at));
+    slots_[at].key = keys_[i];
+  }
+  slots_[at].count += count;
+}
+
+// The first loop has no calls: a key is in its own slot nearly always.
+void ValueCounter::count_in_slots(const double* values, int64_t count) {
+  value_indices_.find_slots(values, count, {~low_bits(shift_), slot_bits_}, keys_.data(),
+                            indices_.data());
+  Slot* const slots = slots_.data();
+  const uint64_t* const keys = keys_.data();
+  const uint32_t* const indices = indices_.data();
+  uint32_t* const missed_at = missed_at_.data();
+  int64_t missed = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    Slot& slot = slots[indices[i]];
+    if (slot.key == keys[i]) {
       ++slot.count;
     } else {
-      count_in_table(key, 1);
+      missed_at[missed++] = uint32_t(i);
     }
   }
+  for (int64_t i = 0; i < missed; ++i) count_in_slot(missed_at[i], 1);
   until_retry_ -= count;
+}
+
+void ValueCounter::count_in_window(const double* values, int64_t count) {
+  uint32_t* const indices = indices_.data();
+  value_indices_.find_places(values, count, window_, indices);
+  counts_.count(indices, count);
+  in_window_ += count;
+  const int64_t other = 2 * int64_t(window_.size);
+  zeros_ += counts_.take(other + 1);
+  counts_.take(other + 2);
+  const int64_t others = counts_.take(other);
+  if (others == 0) return;
+  missed_ += others;
+  int64_t found = 0;
+  std::vector<double> missed(others);
+  for (int64_t i = 0; i < count; ++i) {
+    if (indices[i] == uint32_t(other)) missed[found++] = values[i];
+  }
+  value_indices_.find_slots(missed.data(), others, {~low_bits(shift_), slot_bits_}, keys_.data(),
+                            indices);
+  for (std::size_t i = 0; i < std::size_t(others); ++i) count_in_slot(i, 1);
 }
 
 // Whether the window has so many bins that a larger shift would take less of the cache. They are
@@ -117,9 +126,7 @@ void ValueCounter::count_missed(const double* values, int64_t count) {
 bool ValueCounter::is_crowded() {
   if (!has_window_ || in_window_ < next_check_) return false;
   next_check_ = 8 * in_window_;
-  const auto end = counts_.begin() + 2 * int64_t(window_.size);
-  const int64_t occupied = end - counts_.begin() - std::count(counts_.begin(), end, 0u);
-  return occupied > most_bins_ + most_bins_ / 2;
+  return counts_.used(2 * int64_t(window_.size)) > most_bins_ + most_bins_ / 2;
 }
 
 void ValueCounter::flush_if_full() {
@@ -127,36 +134,47 @@ void ValueCounter::flush_if_full() {
   const int64_t most = has_window_ ? 2 * most_bins_ : most_bins_;
   const bool full = int64_t(used_slots_.size()) > most;
   const bool misplaced = has_window_ && missed_ > kFirstRetry && missed_ > in_window_ / 4;
-  const bool overflows = in_window_ > kMostInWindow - kBlock;
+  const bool overflows = in_window_ > CountTables::kMostIndices - kBlock;
   const bool retry = !has_window_ && until_retry_ <= 0;
-  if (retry) until_retry_ = total_.bins().empty() ? kFirstRetry : 64 * kFirstRetry;
+  if (retry) until_retry_ = 64 * kFirstRetry;
   if (full || misplaced || overflows || retry || is_crowded()) flush();
+}
+
+std::vector<Bin> ValueCounter::take_slot_bins() {
+  std::vector<Bin> bins;
+  bins.reserve(used_slots_.size());
+  for (uint32_t i : used_slots_) {
+    const auto [key, count] = std::exchange(slots_[i], {SlotKeys::kUnused, 0});
+    if (key == SlotKeys::kMissing) continue;
+    bins.push_back({in_order_of_values(key) >> shift_, count});  // small negatives are -0.0 here
+  }
+  used_slots_.clear();
+  std::sort(bins.begin(), bins.end(), [](const Bin& a, const Bin& b) { return a.key < b.key; });
+  return bins;
 }
 
 // The bins with values in the window, in order: negative numbers by falling magnitude, then others.
 std::vector<Bin> ValueCounter::take_window_bins() {
-  std::vector<Bin> bins;
+  std::vector<Bin> bins, positive;
   bins.reserve(std::size_t(2 * most_bins_));
-  const auto add = [&](uint64_t place, bool negative) {
-    const int64_t count = take_count(2 * int64_t(place) + negative);
-    if (count == 0) return;
-    const uint64_t magnitude = (place + window_.base) << (window_.shift - shift_);
-    bins.push_back({bin_key(magnitude, negative, shift_), count});
-  };
-  for (uint64_t place = window_.size; place-- > 0;) add(place, true);
-  for (uint64_t place = 0; place < window_.size; ++place) add(place, false);
+  positive.reserve(std::size_t(2 * most_bins_));
+  counts_.take_all(0, 2 * int64_t(window_.size), [&](int64_t index, int64_t count) {
+    const uint64_t magnitude = (uint64_t(index / 2) + window_.base) << (window_.shift - shift_);
+    const bool negative = index % 2;
+    (negative ? bins : positive).push_back({bin_key(magnitude, negative, shift_), count});
+  });
+  std::reverse(bins.begin(), bins.end());
+  bins.insert(bins.end(), positive.begin(), positive.end());
   return bins;
 }
 
 // Adds the counts since the last flush to the total, which determines new bins.
 void ValueCounter::flush() {
-  std::vector<Bin> bins;
-  if (zeros_ > 0) total_.add(0.0, std::exchange(zeros_, 0));
-  bins.reserve(used_slots_.size());
-  for (uint32_t i : used_slots_) bins.push_back({slots_[i].key, std::exchange(slots_[i].count, 0)});
-  used_slots_.clear();
-  std::sort(bins.begin(), bins.end(), [](const Bin& a, const Bin& b) { return a.key < b.key; });
-  total_.add(Histogram(most_bins_, shift_, std::move(bins)));
+  if (!collected_.empty()) total_.add(histogram_of(collected_, most_bins_));
+  collected_.clear();
+  knows_bins_ |= !total_.bins().empty();
+  total_.add(0.0, std::exchange(zeros_, 0));
+  if (!used_slots_.empty()) total_.add(Histogram(most_bins_, shift_, take_slot_bins()));
   if (has_window_) total_.add(Histogram(most_bins_, shift_, take_window_bins()));
   shift_ = total_.shift();
   in_window_ = missed_ = 0;
@@ -166,15 +184,19 @@ void ValueCounter::flush() {
 
 // Places the window over most of the values, if possible: at the shift of the bins, or at the
 // larger one that ignores bits that are 0 in all values, such as those of float32 or of integers.
+// Zeros need no place.
 void ValueCounter::place_window() {
-  std::vector<Bin> bins = total_.bins();
+  std::vector<Bin> bins;
+  bins.reserve(total_.bins().size() + 1);
   int64_t total = 0, negative = 0;
   uint64_t bits = 0;
-  for (Bin& bin : bins) {
+  for (const Bin& bin : total_.bins()) {
+    const uint64_t magnitude = magnitude_of(bin.key, shift_);
+    if (magnitude == 0) continue;
     negative += !(bin.key & kSignBit >> shift_);
-    bin.key = magnitude_of(bin.key, shift_);
     total += bin.count;
-    bits |= bin.key;
+    bits |= magnitude;
+    bins.push_back({magnitude, bin.count});
   }
   // Negative numbers were in order of falling magnitude.
   const auto by_key = [](const Bin& a, const Bin& b) { return a.key < b.key; };
@@ -182,10 +204,13 @@ void ValueCounter::place_window() {
   std::reverse(bins.begin(), positive);
   std::inplace_merge(bins.begin(), positive, bins.end(), by_key);
   const int64_t enough = total / 100 * kUsefulShare;
-  has_window_ = bits != 0 && (place_window_at(shift_, bins, enough) ||
-                              place_window_at(shift_ + std::countr_zero(bits), bins, enough));
-  const std::size_t size = has_window_ ? std::size_t(window_.counts()) : 0;
-  if (size > counts_.size()) counts_ = std::vector<uint32_t>(size);
+  // The places of a shift of 32 or more are found in less time.
+  const int larger = bits == 0 ? shift_ : shift_ + std::countr_zero(bits);
+  const bool prefers_larger = shift_ < 32 && larger >= 32;
+  has_window_ =
+      bits != 0 && ((prefers_larger && place_window_at(larger, bins, enough)) ||
+                    place_window_at(shift_, bins, enough) || place_window_at(larger, bins, enough));
+  if (has_window_) counts_.resize(window_.counts());
 }
 
 // Places the window at a shift where it contains most of the values of bins, whose keys are
@@ -194,9 +219,10 @@ bool ValueCounter::place_window_at(int shift, const std::vector<Bin>& bins, int6
   const int drop = shift - shift_;
   int64_t inside = 0, most = -1;
   uint64_t low = 0, high = 0;
+  const uint64_t most_places = uint64_t(most_magnitudes(most_bins_));
   for (std::size_t first = 0, last = 0; last < bins.size(); ++last) {
     inside += bins[last].count;
-    while ((bins[last].key >> drop) - (bins[first].key >> drop) >= kMostMagnitudes) {
+    while ((bins[last].key >> drop) - (bins[first].key >> drop) >= most_places) {
       inside -= bins[first++].count;
     }
     if (inside > most) {
@@ -212,7 +238,7 @@ bool ValueCounter::place_window_at(int shift, const std::vector<Bin>& bins, int6
   window_.mask = low_bits(shift) & ~low_bits(shift_);
   // Larger than needed, for the values to come.
   const uint64_t length = high - low + 1;
-  const uint64_t margin = std::min((kMostMagnitudes - length) / 2, length / 2 + 32);
+  const uint64_t margin = std::min((most_places - length) / 2, length / 2 + 32);
   window_.base = low - std::min(low, margin);
   window_.size = std::min(high + 1 + margin, end) - window_.base;
   return true;
@@ -224,7 +250,7 @@ Histogram ValueCounter::take() {
 }
 
 void ValueCounter::reset() {
-  has_window_ = false;
+  has_window_ = knows_bins_ = false;
   shift_ = 0;
   total_ = Histogram(most_bins_);
   until_retry_ = kFirstRetry;

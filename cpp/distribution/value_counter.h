@@ -1,14 +1,15 @@
 // Counts the values of one column, a block at a time.
 //
-// Values are first counted in a hash table. As soon as the bins are known approximately, most
-// values fall into a narrow range of bins, and are counted in a directly indexed table (the
-// window), which takes half the time. How a value is counted does not change the result, since the
-// histogram of the values is a function of their counts.
+// The first values are sorted. As soon as the bins are known approximately, most values fall into a
+// narrow range of bins, and are counted in a directly indexed table (the window). Where they do
+// not, as with few distinct values, they are counted in a hash table. How a value is counted does
+// not change the result, since the histogram of the values is a function of their counts.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "distribution/count_indices.h"
 #include "distribution/histogram.h"
 #include "distribution/window.h"
 
@@ -33,37 +34,42 @@ class ValueCounter {
  private:
   struct Slot {
     uint64_t key;
-    int64_t count;  // 0: unused
+    int64_t count;
   };
 
-  void count_in_table(uint64_t key, int64_t count);
+  void collect(const double* values, int64_t count);
   void count_in_window(const double* values, int64_t count);
-  void count_missed(const double* values, int64_t count);
+  void count_in_slots(const double* values, int64_t count);
+  void count_in_slot(std::size_t i, int64_t count);
   bool is_crowded();
   void flush_if_full();
   void flush();
   void place_window();
   bool place_window_at(int shift, const std::vector<Bin>& bins, int64_t enough);
-  int64_t take_count(int64_t index);
+  std::vector<Bin> take_slot_bins();
   std::vector<Bin> take_window_bins();
 
   int64_t most_bins_;
   Histogram total_;  // of the values up to the last flush
   int shift_ = 0;    // of the bins since the last flush
 
-  std::vector<Slot> slots_;  // a hash table with linear probing
+  bool knows_bins_ = false;
+  std::vector<uint64_t> collected_;  // ordered bits of the first values
+
+  std::vector<Slot> slots_;  // a hash table with linear probing, of SlotKeys
   std::vector<uint32_t> used_slots_;
   int slot_bits_;
-  int64_t zeros_ = 0;  // that are not in the window
+  std::vector<uint64_t> keys_;  // of a block
+  int64_t zeros_ = 0;           // that are not in the window
 
   bool has_window_ = false;
   BinWindow window_;
-  std::vector<uint32_t> counts_;        // in the window, and of the values outside
+  CountTables counts_;                  // in the window, and of the values outside
   int64_t in_window_ = 0, missed_ = 0;  // values since the last flush
-  int64_t until_retry_;                 // values in the table before a window is looked for
+  int64_t until_retry_;                 // values in the slots before a window is looked for
   int64_t next_check_;                  // values in the window before its bins are counted
-  WindowIndices window_indices_ = window_indices();
-  std::vector<uint32_t> indices_;
+  ValueIndices value_indices_ = value_indices();
+  std::vector<uint32_t> indices_, missed_at_;
 };
 
 }  // namespace evenly

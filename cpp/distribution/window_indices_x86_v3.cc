@@ -3,6 +3,6 @@
 
 namespace evenly {
 
-extern const WindowIndices kWindowIndicesX86V3 = find_all_indices;
+extern const ValueIndices kValueIndicesX86V3 = {find_places, find_slots};
 
 }  // namespace evenly

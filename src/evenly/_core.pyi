@@ -236,6 +236,11 @@ class State:
         Returns the shift, the keys and the counts of the bins of a column; None without.
         """
 
+    def histograms(self, first: int, end: int) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.int64]]:
+        """
+        Returns the shift and the number of bins of each of these columns, and the keys and counts of all their bins, one column after the other.
+        """
+
     def set_histogram(self, index: int, shift: int, keys: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)], counts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """Replaces the distribution of a column whose sums are set already."""
 

@@ -31,6 +31,17 @@ def from_ordered_bits(keys: Keys) -> Floats:
 _LOWEST, _HIGHEST = ordered_bits([np.finfo(np.float64).min, np.finfo(np.float64).max])
 
 
+def lower_ends(keys: Keys, shifts: Keys | np.uint64) -> Floats:
+    """Return the smallest float64 of bins."""
+    return from_ordered_bits(np.maximum(keys << shifts, _LOWEST))
+
+
+def upper_ends(keys: Keys, shifts: Keys | np.uint64) -> Floats:
+    """Return the largest float64 of bins, which belongs to them."""
+    rest = (np.uint64(1) << shifts) - np.uint64(1)
+    return from_ordered_bits(np.minimum((keys << shifts) | rest, _HIGHEST))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bins:
     """The counts of the values of a column, in ascending bins.
@@ -53,14 +64,12 @@ class Bins:
     @property
     def lower(self) -> Floats:
         """The smallest float64 of each bin."""
-        return from_ordered_bits(np.maximum(self.keys << np.uint64(self.shift), _LOWEST))
+        return lower_ends(self.keys, np.uint64(self.shift))
 
     @property
     def upper(self) -> Floats:
         """The largest float64 of each bin, which belongs to it."""
-        rest = np.uint64((1 << self.shift) - 1)
-        keys = (self.keys << np.uint64(self.shift)) | rest
-        return from_ordered_bits(np.minimum(keys, _HIGHEST))
+        return upper_ends(self.keys, np.uint64(self.shift))
 
     @property
     def total(self) -> int:

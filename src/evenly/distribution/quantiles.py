@@ -1,19 +1,22 @@
-"""Quantiles of a column, with the interval that certainly contains each."""
+"""Quantiles of columns, with the interval that certainly contains each."""
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.distribution.bins import Bins, Floats
+from evenly.distribution.bins import Bins, Floats, lower_ends, upper_ends
+from evenly.distribution.column_bins import ColumnBins
 from evenly.errors import DataError, check_choice
+from evenly.exact_pairs import interpolate
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
+Ranks = npt.NDArray[np.int64]
 
 
 class Ranked(NamedTuple):
-    """Values of a column that are known to be in an interval.
+    """Values of columns that are known to be in an interval.
 
     Attributes
     ----------
@@ -29,61 +32,98 @@ class Ranked(NamedTuple):
 
 
 class OrderStatistics:
-    """The values of a column in ascending order, with the precision of its bins.
+    """The values of each column in ascending order, with the precision of its bins.
 
     Parameters
     ----------
     bins
-        The bins of the column.
+        The bins of the columns.
     low, high
-        The smallest and the largest value, or bounds of them.
+        The smallest and the largest value of each column, or bounds of them.
     exact_ends
         Whether they are values of the column.
     """
 
-    def __init__(self, bins: Bins, low: float, high: float, *, exact_ends: bool) -> None:
-        self.count = bins.total
-        self._ends = np.cumsum(bins.counts)
-        self._counts = bins.counts
-        self._lower = np.maximum(bins.lower, low)
-        self._upper = np.minimum(bins.upper, high)
+    def __init__(self, bins: ColumnBins, low: Floats, high: Floats, *, exact_ends: bool) -> None:
+        self._bins = bins
+        self._ends = np.cumsum(bins.counts)  # over all columns
+        stops = np.cumsum(bins.sizes)
+        self._first, self._last = stops - bins.sizes, stops - 1
+        before = np.concatenate([[0], self._ends])
+        self._before = before[self._first]  # values of the columns before
+        self.count = before[stops] - self._before
+        self._low, self._high = low, high
         self._exact_ends = exact_ends
 
-    def at(self, ranks: npt.NDArray[np.int64]) -> Ranked:
-        """Return the values with some ranks, from 0 to ``count - 1``.
+    def at(self, ranks: Ranks) -> Ranked:
+        """Return the values with some ranks of each column, from 0 to ``count - 1``.
 
-        Within a bin, values are assumed to be spread evenly.
+        Within a bin, values are assumed to be spread evenly. The last axis of the ranks is that of
+        the columns, all of which must have values.
         """
-        index = np.searchsorted(self._ends, ranks, side="right")
-        low, high = self._lower[index], self._upper[index]
+        index = np.searchsorted(self._ends, self._before + ranks, side="right")
+        low, high = self._lower(index), self._upper(index)
         if self._exact_ends:
-            high = np.where(ranks == 0, self._lower[0], high)
-            low = np.where(ranks == self.count - 1, self._upper[-1], low)
-        within = ranks - (self._ends[index] - self._counts[index])
-        share = (within + 0.5) / self._counts[index]
+            high = np.where(ranks == 0, self._lower(self._first), high)
+            low = np.where(ranks == self.count - 1, self._upper(self._last), low)
+        counts = self._bins.counts[index]
+        within = ranks - (self._ends[index] - self._before - counts)
+        share = (within + 0.5) / counts
         estimate = np.clip(low * (1 - share) + high * share, low, high)
         return Ranked(estimate, low, high)
 
+    def _lower(self, index: Ranks) -> Floats:
+        return np.maximum(lower_ends(self._bins.keys[index], self._bins.shifts), self._low)
 
-def quantiles(values: OrderStatistics, q: Floats, method: str) -> Ranked:
-    """Return the quantiles of a column; NaN if it has no values.
+    def _upper(self, index: Ranks) -> Floats:
+        return np.minimum(upper_ends(self._bins.keys[index], self._bins.shifts), self._high)
+
+
+def column_quantiles(bins: Bins, low: float, high: float, q: Floats, *, exact_ends: bool) -> Ranked:
+    """Return the quantiles of a single column."""
+    extremes = np.array([low]), np.array([high])
+    ranked = quantiles(ColumnBins.of(bins), *extremes, q, "linear", exact_ends=exact_ends)
+    return Ranked(*(part[:, 0] for part in ranked))
+
+
+def quantiles(
+    bins: ColumnBins, low: Floats, high: Floats, q: Floats, method: str, *, exact_ends: bool
+) -> Ranked:
+    """Return the quantiles of each column; NaN if it has no values.
 
     Parameters
     ----------
-    values
-        The values of the column.
+    bins, low, high, exact_ends
+        As for `OrderStatistics`.
     q
         Numbers from 0 to 1.
     method
-        How to choose between the two nearest values, as in `numpy.quantile`. The result is
-        rounded once.
+        How to choose between the two nearest values, as in `numpy.quantile`. A value between them
+        is rounded once.
+
+    Returns
+    -------
+    Ranked
+        Arrays of shape (numbers in q, columns).
     """
-    if not values.count:
-        nothing = np.full(q.shape, np.nan)
-        return Ranked(nothing, nothing, nothing)
-    rank = q * (values.count - 1)
-    below = np.clip(np.floor(rank), 0, values.count - 1).astype(np.int64)
-    above = np.minimum(below + 1, values.count - 1)
+    found = bins.sizes > 0
+    if found.all():
+        values = OrderStatistics(bins, low, high, exact_ends=exact_ends)
+        return _quantiles(values, q[:, np.newaxis], method)
+    result = Ranked(*np.full((3, len(q), len(found)), np.nan))
+    if found.any():
+        some = ColumnBins(bins.shifts[found], bins.sizes[found], bins.keys, bins.counts)
+        ranked = quantiles(some, low[found], high[found], q, method, exact_ends=exact_ends)
+        for whole, part in zip(result, ranked, strict=True):
+            whole[:, found] = part
+    return result
+
+
+def _quantiles(values: OrderStatistics, q: Floats, method: str) -> Ranked:
+    last = values.count - 1
+    rank = q * last
+    below = np.clip(np.floor(rank), 0, last).astype(np.int64)
+    above = np.minimum(below + 1, last)
     if method == "nearest":
         return values.at(np.where(np.rint(rank) > below, above, below))
     rest = rank - below
@@ -101,9 +141,13 @@ def quantiles(values: OrderStatistics, q: Floats, method: str) -> Ranked:
 def _between(a: Floats, b: Floats, share: Floats) -> Floats:
     """Return the float64 nearest to ``a + (b - a) * share``."""
     result = a.copy()
-    for index in np.flatnonzero((share > 0) & (a != b)):
-        low, high, part = (Fraction(float(x[index])) for x in (a, b, share))
-        result[index] = float(low + (high - low) * part)
+    between = (share > 0) & (a != b)
+    ends: Any = a[between], b[between], share[between]
+    rounded, is_certain = interpolate(*ends)
+    for index in np.flatnonzero(~is_certain):
+        low, high, part = (Fraction(float(x[index])) for x in ends)
+        rounded[index] = float(low + (high - low) * part)
+    result[between] = rounded
     return result
 
 

@@ -1,8 +1,9 @@
 """The two numbers of each column that a method of normalization maps to its range."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Unpack
+
+import numpy as np
 
 from evenly.distribution.bins import Floats
 from evenly.errors import DataError
@@ -10,9 +11,10 @@ from evenly.moments.distribution import DistributionMixin
 from evenly.transform.methods import (
     NO_VALUES,
     AffineKeywords,
+    AnchorArrays,
     Anchors,
     Method,
-    affine_scaling,
+    affine_scalings,
     check_no_std_options,
 )
 from evenly.transform.scaling import Scaling
@@ -37,11 +39,11 @@ def scaling_by_method(
         the moments do not have.
     """
     check_no_std_options(method, correction, tolerance)
-    return affine_scaling(columns, anchors(moments, method), method, **options)
+    return affine_scalings(columns, anchors(moments, method), method, **options)
 
 
-def anchors(moments: DistributionMixin, method: Method) -> Iterator[Anchors]:
-    """Yield the anchors of each column.
+def anchors(moments: DistributionMixin, method: Method) -> AnchorArrays:
+    """Return the anchors of each column.
 
     Raises
     ------
@@ -58,17 +60,51 @@ def anchors(moments: DistributionMixin, method: Method) -> Iterator[Anchors]:
     if method.q is not None:
         low, high = method.q
         quantiles = moments.quantile([low, 0.5, high])
-    for index, extremes in enumerate(moments._state.extremes()):
-        if extremes[0] is None:
-            yield NO_VALUES
-            continue
-        least, most = map(Fraction, extremes)
-        if quantiles is None:
-            ends = _ends_of_extremes(method, least, most)
-        else:
-            ends = _ends_of_quantiles(method, quantiles[:, index])
-        is_constant = least == most and not moments.extremes_are_bounds
-        yield Anchors(*ends, least if is_constant else None)
+    extremes = moments._state.extremes()
+    least, most = moments.min, moments.max
+    is_constant = (least == most) & (not moments.extremes_are_bounds)
+    # Integers from 2**53 on may have been rounded.
+    inexact = np.maximum(np.abs(least), np.abs(most)) >= 2.0**53
+    constant = np.where(is_constant, least, np.nan)
+    ends = _ends(method, least, most, quantiles)
+
+    def exact(index: int) -> Anchors:
+        """Return the anchors of a column as fractions."""
+        at = None if quantiles is None else quantiles[:, index]
+        return _exact_anchors(method, extremes[index], at, bounds=moments.extremes_are_bounds)
+
+    return AnchorArrays(*ends, constant, exact, inexact)
+
+
+def _ends(
+    method: Method, least: Floats, most: Floats, quantiles: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """Return the low end of each column, and two numbers whose distance is that of both ends."""
+    if quantiles is not None:
+        low, median, high = quantiles
+        return (low if method.name == "quantile" else median), high, low
+    if method.name == "minmax":
+        return least, most, least
+    zero = np.where(np.isnan(least), np.nan, 0.0)
+    return zero, np.maximum(np.abs(least), np.abs(most)), zero
+
+
+def _exact_anchors(
+    method: Method,
+    extremes: tuple[Real | None, Real | None],
+    quantiles: Floats | None,
+    *,
+    bounds: bool,
+) -> Anchors:
+    if extremes[0] is None or extremes[1] is None:
+        return NO_VALUES
+    least, most = Fraction(extremes[0]), Fraction(extremes[1])
+    ends = (
+        _ends_of_extremes(method, least, most)
+        if quantiles is None
+        else _ends_of_quantiles(method, quantiles)
+    )
+    return Anchors(*ends, least if least == most and not bounds else None)
 
 
 def _ends_of_extremes(method: Method, least: Fraction, most: Fraction) -> tuple[Fraction, Fraction]:

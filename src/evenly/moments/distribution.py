@@ -9,12 +9,8 @@ import numpy.typing as npt
 from evenly import _core
 from evenly.columns import column_indices
 from evenly.distribution.bins import Bins, Counts, Floats
-from evenly.distribution.quantiles import (
-    OrderStatistics,
-    Ranked,
-    check_quantiles,
-    quantiles,
-)
+from evenly.distribution.column_bins import column_bins
+from evenly.distribution.quantiles import Ranked, check_quantiles, quantiles
 from evenly.distribution.shares import (
     CumulativeCounts,
     Histogram,
@@ -270,12 +266,15 @@ class DistributionMixin(StatisticsMixin):
         """The number of columns; 0 before the first update of `Moments.empty()`."""
         return self._state.columns
 
-    def _bins(self, index: int) -> Bins:
+    def _check_distribution(self) -> None:
         if not self._state.bins:
             raise DataError(
                 "Quantiles, histograms and shares need a distribution. Received: moments without "
                 "one. Fit the data with evenly.fit(x, distribution=True)."
             )
+
+    def _bins(self, index: int) -> Bins:
+        self._check_distribution()
         return self._cached(("bins", index), lambda: bins_of(self._state, index))
 
     def _cumulative(self, index: int) -> CumulativeCounts:
@@ -283,20 +282,18 @@ class DistributionMixin(StatisticsMixin):
 
     def _quantiles(self, q: npt.ArrayLike, method: str) -> Ranked:
         at = check_quantiles(q, method)
+        self._check_distribution()
         low, high, exact = self.min, self.max, not self.extremes_are_bounds
-        columns = [
-            quantiles(
-                OrderStatistics(self._bins(i), low[i], high[i], exact_ends=exact),
-                at.ravel(),
-                method,
-            )
-            for i in range(self.num_features)
-        ]
-        if not columns:
-            nothing = np.empty((*at.shape, 0))
-            return Ranked(nothing, nothing, nothing)
-        stacked = (np.stack(part, axis=-1) for part in zip(*columns, strict=True))
-        return Ranked(*(part.reshape(*at.shape, self.num_features) for part in stacked))
+        parts = []
+        for start, bins in column_bins(self._state):
+            stop = start + len(bins.sizes)
+            ends = low[start:stop], high[start:stop]
+            parts.append(quantiles(bins, *ends, at.ravel(), method, exact_ends=exact))
+        shape = (*at.shape, self.num_features)
+        if not parts:
+            return Ranked(*np.empty((3, *shape)))
+        joined = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+        return Ranked(*(part.reshape(shape) for part in joined))
 
     def _shares(
         self,

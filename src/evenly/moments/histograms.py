@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evenly.distribution.bins import Bins, Floats
-from evenly.distribution.quantiles import OrderStatistics, quantiles
+from evenly.distribution.quantiles import column_quantiles
 from evenly.distribution.shares import CumulativeCounts, histogram
 from evenly.html_report.histogram import BINS
 from evenly.html_report.summary import QUANTILES, TAILS, Distribution, Histogram
@@ -39,9 +39,8 @@ class Sample(NamedTuple):
 
 def summarize_bins(bins: Bins, low: float, high: float) -> Sample:
     """Compute the sample of a column from its bins, its minimum and its maximum."""
-    values = OrderStatistics(bins, low, high, exact_ends=False)
-    marks = quantiles(values, np.array(QUANTILES), "linear").estimate.tolist()
-    return Sample(bins, low, high, marks)
+    marks = column_quantiles(bins, low, high, np.array(QUANTILES), exact_ends=False)
+    return Sample(bins, low, high, marks.estimate.tolist())
 
 
 def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) -> Distribution:
@@ -54,8 +53,7 @@ def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) ->
     exact_ends
         Whether they are values of the column, rather than bounds.
     """
-    values = OrderStatistics(bins, low, high, exact_ends=exact_ends)
-    ranked = quantiles(values, _SHARES, "linear")
+    ranked = column_quantiles(bins, low, high, _SHARES, exact_ends=exact_ends)
     marks, tails = (part.tolist() for part in np.split(ranked.estimate, [len(QUANTILES)]))
     bounds = list(zip(ranked.low.tolist(), ranked.high.tolist(), strict=True))[: len(QUANTILES)]
     known = None

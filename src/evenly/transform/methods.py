@@ -4,17 +4,20 @@ Every method is affine: ``y = (x - center) / spread``, mapped to a range. So eac
 `Scaling`, which is applied to arrays, tensors and frames, and by engines.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, nan
 from typing import NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from evenly.errors import DataError, check_choice
+from evenly.exact_pairs import divide, is_ordinary, two_sum
 from evenly.transform.scaling import (
     CONSTANT_POLICIES,
+    Floats,
     Scaling,
     scale_power,
 )
@@ -150,6 +153,31 @@ class AffineKeywords(TypedDict):
     dtypes: NotRequired[tuple[str, ...]]
 
 
+class AnchorArrays(NamedTuple):
+    """The anchors of many columns as float64, from which most scalings are computed.
+
+    Attributes
+    ----------
+    low
+        The number of each column that becomes the low end of the range; NaN without values.
+    top, bottom
+        Two numbers whose distance is that of the high end from the low end.
+    constant
+        The value of each constant column; NaN for others.
+    exact
+        Returns the anchors of a column as fractions.
+    inexact
+        Whether the numbers of a column are not exact, so that `exact` must be used.
+    """
+
+    low: Floats
+    top: Floats
+    bottom: Floats
+    constant: Floats
+    exact: Callable[[int], Anchors]
+    inexact: npt.NDArray[np.bool_]
+
+
 def affine_scaling(
     columns: tuple[str, ...] | None,
     anchors: Iterable[Anchors],
@@ -181,30 +209,105 @@ def affine_scaling(
     """
     check_choice("constant", constant, CONSTANT_POLICIES)
     found = list(anchors)
-    _check(columns, found, method, constant, too_few)
+    if too_few == "error":
+        empty = [column.low is None for column in found]
+        _check(columns, empty, *_equal_ends(found), method, constant)
     ends = tuple(map(Fraction, method.range or (0, 1)))
     rows = [_numbers(column, ends, inverse, constant, too_few) for column in found]
     clip = None if inverse else method.clip
     return Scaling.from_rows(columns, rows, inverse=inverse, dtypes=dtypes, clip=clip)
 
 
+def affine_scalings(
+    columns: tuple[str, ...] | None,
+    anchors: AnchorArrays,
+    method: Method,
+    *,
+    inverse: bool,
+    constant: str = "zero",
+    too_few: str = "error",
+    dtypes: tuple[str, ...] = (),
+) -> Scaling:
+    """Compute the same result as `affine_scaling`, bit for bit, in arrays where that is exact.
+
+    The parameters and the errors are those of `affine_scaling`.
+    """
+    check_choice("constant", constant, CONSTANT_POLICIES)
+    is_constant = ~np.isnan(anchors.constant)
+    has_equal_ends = anchors.top == anchors.bottom
+    ends = tuple(map(Fraction, method.range or (0, 1)))
+    if 2**-40 < ends[1] - ends[0] < 2**40 and ends[0] in (0, -ends[1]):
+        numbers, is_exact = _array_numbers(anchors, ends, inverse, constant, too_few)
+    else:
+        numbers, is_exact = np.empty((len(anchors.low), 4)), np.zeros_like(anchors.inexact)
+    for i in np.flatnonzero(~is_exact | anchors.inexact).tolist():
+        exact = anchors.exact(i)
+        is_constant[i], has_equal_ends[i] = exact.constant is not None, exact.low == exact.high
+        numbers[i] = _numbers(exact, ends, inverse, constant, too_few)
+    if too_few == "error":
+        equal = is_constant, has_equal_ends & ~is_constant
+        _check(columns, np.isnan(anchors.low), *equal, method, constant)
+    clip = None if inverse else method.clip
+    return Scaling.from_rows(columns, numbers, inverse=inverse, dtypes=dtypes, clip=clip)
+
+
+def _equal_ends(anchors: list[Anchors]) -> tuple[list[bool], list[bool]]:
+    """Return which columns are constant, and which others have equal ends."""
+    constants = [column.constant is not None for column in anchors]
+    return constants, [c.constant is None and c.low == c.high for c in anchors]
+
+
 def _check(
     columns: tuple[str, ...] | None,
-    anchors: list[Anchors],
+    empty: npt.ArrayLike,
+    constants: npt.ArrayLike,
+    narrow: npt.ArrayLike,
     method: Method,
     constant: str,
-    too_few: str,
 ) -> None:
-    if too_few != "error":
-        return
-    if empty := [i for i, column in enumerate(anchors) if column.low is None]:
-        raise no_values_error(columns, empty)
-    constants = [i for i, column in enumerate(anchors) if column.constant is not None]
-    if constant == "error" and constants:
-        raise constant_error("values that are all equal", columns, constants)
-    narrow = [i for i, c in enumerate(anchors) if c.constant is None and c.low == c.high]
-    if narrow and constant != "center":
-        raise equal_quantiles_error(method, format_columns(columns, narrow))
+    if np.any(empty):
+        raise no_values_error(columns, np.flatnonzero(empty).tolist())
+    if constant == "error" and np.any(constants):
+        received = "values that are all equal"
+        raise constant_error(received, columns, np.flatnonzero(constants).tolist())
+    if constant != "center" and np.any(narrow):
+        where = format_columns(columns, np.flatnonzero(narrow).tolist())
+        raise equal_quantiles_error(method, where)
+
+
+def _array_numbers(
+    anchors: AnchorArrays,
+    ends: tuple[Fraction, ...],
+    inverse: bool,
+    constant: str,
+    too_few: str,
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return the results of `_numbers` of each column, and where they are exact.
+
+    The range begins at 0, or is symmetric: then its center is that of the column.
+    """
+    low, top, bottom = anchors.low, anchors.top, anchors.bottom
+    size = np.full_like(low, float(ends[1] - ends[0]))
+    with np.errstate(all="ignore"):
+        width = two_sum(top, -bottom)
+        pairs = (width, (size, np.zeros_like(size)))
+        factor, is_exact = divide(*pairs) if inverse else divide(*reversed(pairs))
+        hi, lo = two_sum(top, bottom) if ends[0] else (low, np.zeros_like(low))
+    if ends[0]:
+        hi, lo = hi / 2, lo / 2
+    has_equal_ends, is_constant = top == bottom, ~np.isnan(anchors.constant)
+    is_alone = has_equal_ends | is_constant
+    hi = np.where(is_alone, np.where(is_constant, anchors.constant, low), hi)
+    lo[is_alone] = 0.0
+    factor[is_alone] = float(constant == "center")
+    if constant != "center" and too_few == "nan":
+        factor[has_equal_ends & ~is_constant] = np.nan
+    for number in (low, top, bottom, hi, lo):
+        is_exact &= is_ordinary(number)
+    is_exact |= is_alone & is_ordinary(hi)
+    # + 0.0: no -0.0, which fractions do not have
+    numbers = np.stack([hi + 0.0, lo + 0.0, factor, np.zeros_like(hi)], axis=1)
+    return numbers, is_exact
 
 
 def equal_quantiles_error(method: Method, where: str) -> DataError:
