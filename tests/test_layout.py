@@ -153,6 +153,8 @@ LAZY = {
     "moments/ingest.py": "tensors, which need torch; weights of sources, as in sources/__init__.py",
     "moments/base.py": "files and web pages, as in sources/__init__.py",
     "moments/moments.py": "tensors in compiled graphs, which need torch; web pages",
+    "moments/table_repr.py": "tables to print, as in sources/__init__.py",
+    "moments/statistics.py": "as in moments/table_repr.py",
     "moments/records.py": "files of groups, as in sources/__init__.py",
     "sources/native_arrays.py": "Arrow, as in sources/__init__.py",
     "statistics_file/document.py": "files at URLs, as in sources/__init__.py",

@@ -28,7 +28,13 @@ def test_import_evenly_imports_no_subpackage() -> None:
 def test_a_layer_imports_nothing_for_groups_files_and_web_pages() -> None:
     """Enough new objects also make Python search all of torch's for cycles, for 0.1 s."""
     pytest.importorskip("torch")
-    packages = ("html_report.table", "statistics_file.document", "moments.grouped", "moments.load")
+    packages = (
+        "html_report",
+        "moments.text_table",
+        "statistics_file.document",
+        "moments.grouped",
+        "moments.load",
+    )
     packages += ("moments.by_key", "sources.options", "transform.group_scaling", "drift", "report")
     names = [f"evenly.{package}" for package in packages] + ["html", "sklearn", "pandas"]
     loaded = f"[name for name in {names} if name in sys.modules]"

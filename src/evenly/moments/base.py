@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.errors import DataError
-from evenly.moments import text_table
 from evenly.moments.metadata import GroupMetadata, Metadata
 from evenly.moments.table_repr import TableRepr
 from evenly.typing import Path, StorageOptions
@@ -94,6 +93,8 @@ class MomentsBase(TableRepr):
 
     def _notes(self) -> list[str]:
         """Return remarks on the statistics as a whole."""
+        from evenly.moments import text_table
+
         return text_table.footer_lines(self.left_out, self.extremes_are_bounds)
 
     def _cached(self, key: object, compute: Callable[[], T]) -> T:

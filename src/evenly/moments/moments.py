@@ -8,7 +8,6 @@ from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, column_indices
 from evenly.dispatch import is_traced
 from evenly.errors import StatisticsFileError
-from evenly.moments import text_table
 from evenly.moments.accumulator import Accumulator
 from evenly.moments.anchors import scaling_by_method
 from evenly.moments.metadata import LeftOut
@@ -145,6 +144,7 @@ class Moments(Accumulator):
         if not self.distribution:
             return super()._repr_html_()
         from evenly.html_report.notebook import fragment
+        from evenly.moments import text_table
 
         with _core.ExactMode():
             view = self._table_view()

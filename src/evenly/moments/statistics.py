@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,13 @@ import numpy.typing as npt
 from evenly import exact_stats
 from evenly.errors import DataError
 from evenly.exact_stats import Dyadic
-from evenly.moments import text_table
 from evenly.moments.base import MomentsBase
 from evenly.moments.records import records
 from evenly.statistics_file.column import ColumnRecord
 from evenly.typing import Real
+
+if TYPE_CHECKING:  # only needed where moments are shown
+    from evenly.moments.text_table import Table
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -184,7 +187,9 @@ class StatisticsMixin(MomentsBase):
 
         return self._cached("extremes", compute)[:, index].copy()
 
-    def _table_view(self) -> text_table.Table:
+    def _table_view(self) -> "Table":
+        from evenly.moments import text_table
+
         state = self._state.copy()
         number, (columns, all_dtypes, *_) = state.columns, state.metadata
         indices = text_table.visible_columns(number)
