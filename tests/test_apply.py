@@ -1,6 +1,7 @@
 """`evenly apply`: normalize a file into another one, atomically."""
 
 import csv
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -221,6 +222,18 @@ def test_format_that_cannot_represent_column_raises(tmp_path, table, statistics,
     message = error_message(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.csv")
     assert "Write another format" in message
     assert not (tmp_path / "y.csv").exists()
+
+
+def test_decimal_scale_that_parquet_does_not_have_raises(tmp_path, table, statistics, capsys):
+    """A fuzzer found this: PyArrow reports it as an error of the file."""
+    hundreds = pa.array([Decimal(100)] * 1_000, pa.decimal128(5, -2))
+    write(table.append_column("hundreds", hundreds), tmp_path / "x.arrow")
+    arguments = statistics, tmp_path / "x.arrow", "-o"
+    message = error_message(capsys, *arguments, tmp_path / "y.parquet")
+    assert "Received: Scale must be a non-negative integer" in message
+    assert not (tmp_path / "y.parquet").exists()
+    apply(*arguments, tmp_path / "y.arrow")
+    assert read(tmp_path / "y.arrow")["hundreds"].to_pylist() == hundreds.to_pylist()
 
 
 def test_text_column_to_npy_raises(tmp_path, table, statistics, capsys):

@@ -40,8 +40,17 @@ class TableSink:
                 self._schema = batch.schema
                 if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
                     self._schema = _without_categories(batch.schema)
-                self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
+                self._writer = self._open_writer()
             self._writer.write_batch(self._conform(batch))
+
+    def _open_writer(self) -> Any:
+        try:
+            return _WRITERS[self._suffix](self._file, self._schema, self._header)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # PyArrow reports a type that Parquet does not have as an error of the file.
+            raise _column_error(self._suffix, error) from None
 
     def _conform(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
         """Return the batch with the column order and types of the first one."""
@@ -62,16 +71,20 @@ class TableSink:
         except (ValueError, TypeError, NotImplementedError) as error:
             if not type(error).__module__.startswith("pyarrow"):
                 raise
-            raise UnsupportedTypeError(
-                f"A {self._suffix} file must be able to represent every column, in its type in "
-                f"the first batch. Received: {first_line(error)}. "
-                "Write another format, or leave the column out of the source."
-            ) from None
+            raise _column_error(self._suffix, error) from None
 
     def close(self) -> None:
         """Write the footer."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _column_error(suffix: str, error: Exception) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        f"A {suffix} file must be able to represent every column, in its type in "
+        f"the first batch. Received: {first_line(error)}. "
+        "Write another format, or leave the column out of the source."
+    )
 
 
 def _pyarrow(module: str = "pyarrow") -> ModuleType:

@@ -1,6 +1,7 @@
 """Tests of Zarr, HDF5 and xarray."""
 
 import sys
+import zipfile
 
 import fsspec
 import h5py
@@ -226,6 +227,23 @@ def test_zarr_of_version_2_is_read(tmp_path):
     group = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=2)
     group.create_array("x", data=X)
     assert evenly.fit(tmp_path / "x.zarr") == evenly.fit(X)
+
+
+def test_zarr_group_that_contains_itself_is_read_once(tmp_path):
+    """A ZIP file with a member without a name; links, where a folder is the store."""
+    folder, archive = tmp_path / "x.zarr", tmp_path / "x.zip"
+    group = zarr.open_group(folder, mode="w")
+    for name in ("x", "inner/y"):
+        group.create_array(name, data=np.arange(4.0))
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("/", "")
+        for path in folder.rglob("*"):
+            if path.is_file():
+                members.write(path, path.relative_to(folder))
+    (folder / "loop").symlink_to(".")
+    (folder / "inner" / "up").symlink_to("..")
+    for path in (folder, archive):
+        assert evenly.fit(path).columns == ("inner/y", "x")
 
 
 def test_zarr_is_read_by_url():

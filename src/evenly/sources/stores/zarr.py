@@ -1,6 +1,8 @@
 """Read Zarr arrays and groups from folders, zip files and fsspec URLs."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,11 +69,7 @@ class Store(LibraryStore):
             return {"": self._variable(found, label)}
         if found is None:
             return {}
-        members = sorted(
-            (name, member)
-            for name, member in found.members(max_depth=None)
-            if isinstance(member, zarr.Array)
-        )
+        members = sorted(_arrays_in(found), key=itemgetter(0))
         variables = {name: self._variable(x, f"{label}/{name}") for name, x in members}
         named = text_of(found.attrs.get("coordinates")).split()
         return with_roles(variables, coordinates=named)
@@ -86,6 +84,36 @@ class Store(LibraryStore):
                 attributes["_FillValue"] = array.fill_value
         names = tuple(map(str, filter(None, dims or ())))
         return Variable(stored, label, attributes, names if len(names) == array.ndim else None)
+
+
+def _arrays_in(
+    group: "zarr.Group", prefix: str = "", above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, "zarr.Array"]]:
+    """Yield each array in a group and in its subgroups, with its path in the group.
+
+    Links to a group that is being read are not followed. Neither are names that no array can have:
+    a ZIP file may have a member without a name, which Zarr lists as a group that contains itself.
+
+    Parameters
+    ----------
+    prefix
+        What precedes the names in the group.
+    above
+        The folders of the groups above it, if the store is a folder.
+    """
+    import zarr
+
+    root = getattr(group.store, "root", None)
+    folder = os.path.realpath(os.path.join(root, group.path)) if root else ""
+    if folder in above:
+        return
+    for name, member in group.members(max_depth=0):
+        if name in ("", ".", ".."):
+            continue
+        if isinstance(member, zarr.Array):
+            yield prefix + name, member
+        else:
+            yield from _arrays_in(member, f"{prefix}{name}/", (*above, folder) if root else ())
 
 
 class ZarrArray:
