@@ -24,7 +24,8 @@ _MODULES = {
     "Moments": "moments",
     **dict.fromkeys(("load", "load_with_manifest", "merge"), "load"),
 }
-__all__ = list(_MODULES)
+# Type checkers read a list of texts only.
+__all__ = ["GroupedMoments", "Moments", "MomentsByKey", "load", "load_with_manifest", "merge"]
 __getattr__ = importer(__name__, _MODULES)
 
 
