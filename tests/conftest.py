@@ -1,9 +1,11 @@
 """Settings of all tests: Hypothesis profiles, the marker `slow`, the order of files and SIGINT."""
 
+import gc
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,7 @@ LONGEST = (
 left with a long one at the end."""
 
 
+@cache
 def is_slow(path: Path) -> bool:
     """Return whether a file or folder is listed in `SLOW`."""
     return path.is_relative_to(ROOT) and any(path.is_relative_to(ROOT / name) for name in SLOW)
@@ -115,6 +118,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     places = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage collections look only at what tests allocate, not at a million older objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
