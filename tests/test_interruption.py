@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import evenly
+from evenly.cli_errors import run_command
+from evenly.errors import SourceError
 
 EVENLY = [sys.executable, "-m", "evenly"]
 ROWS = 3_000_000_000
@@ -165,3 +167,48 @@ def test_output_in_missing_folder(tmp_path, rows, statistics, command, folder):
 @pytest.mark.skipif(not Path("/proc/sys").exists(), reason="a folder that even root cannot write")
 def test_output_in_read_only_folder(rows):
     assert "/proc/sys/y.json" in error_message("fit", rows, "-o", "/proc/sys/y.json")
+
+
+class Interrupting:
+    """An attribute that is interrupted while its class is created, as an import may be."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __set_name__(self, owner, name):
+        signal.raise_signal(self.number)
+
+
+def create_class(number):
+    type("Owner", (), {"attribute": Interrupting(number)})
+
+
+def create_class_in_a_reader(number):
+    try:
+        create_class(number)
+    except Exception:
+        raise SourceError("x cannot be read") from None
+
+
+def fail_to_save(number):
+    try:
+        signal.raise_signal(number)
+    finally:
+        try:
+            Path("missing/x").touch()
+        except OSError:
+            raise SourceError("x cannot be saved") from None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("function", [create_class, create_class_in_a_reader])
+def test_signal_that_python_turns_into_another_error_is_an_interrupt(function, number):
+    """A trial with signals found a RuntimeError with its traceback, during an import."""
+    before = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run_command(lambda: function(number)) == 128 + number
+        assert run_command(lambda: fail_to_save(number)) == 1
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])

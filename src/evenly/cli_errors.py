@@ -90,7 +90,7 @@ def run_command(command: Callable[[], None]) -> int:
     with contextlib.suppress(ValueError):  # outside the main thread
         signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        command()
+        _unwrap_interrupts(command)
     except click.exceptions.Exit as exit_request:  # --help, --version
         return exit_request.exit_code
     except click.ClickException as error:
@@ -111,6 +111,24 @@ def run_command(command: Callable[[], None]) -> int:
             raise
         return _fail(to_cli_options(str(error)), BAD_DATA)
     return OK
+
+
+def _unwrap_interrupts(command: Callable[[], None]) -> None:
+    """Run a command, and raise an interrupt itself where it is the cause of another exception.
+
+    Python raises a RuntimeError in its place if a signal arrives while a class is created, as
+    during an import.
+    """
+    try:
+        command()
+    except Exception as error:
+        cause: BaseException | None = error
+        while isinstance(cause, Exception):
+            # Our own errors suppress the context, which is that of a library.
+            cause = cause.__cause__ or (cause.__context__ if cause.__suppress_context__ else None)
+        if isinstance(cause, KeyboardInterrupt | _TerminatedError):
+            raise cause from None
+        raise
 
 
 def exit_now(code: int) -> NoReturn:
