@@ -5,7 +5,7 @@ can be added range by range, each as the dtype that does not round them. CSV fil
 same way.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,13 +138,30 @@ def split_exact(columns: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, .
         yield 0, len(columns[0]), tuple(columns)
         return
     ranges = {index: exact_ranges(columns[index].wide) for index in wide}
-    starts = sorted({start for parts in ranges.values() for start in parts})
-    for start, stop in zip(starts, [*starts[1:], len(columns[0])], strict=True):
+    for start, stop, dtypes in common_ranges(ranges, len(columns[0])):
         part = [column[start:stop] for column in columns]
         for index in wide:
-            first = max(row for row in ranges[index] if row <= start)
-            part[index] = _as_dtype(part[index], ranges[index][first])
+            part[index] = _as_dtype(part[index], dtypes[index])
         yield start, stop, tuple(part)
+
+
+def common_ranges(
+    ranges: Mapping[int, Mapping[int, int]], rows: int
+) -> Iterator[tuple[int, int, dict[int, int]]]:
+    """Yield the ranges of rows in which no column changes its dtype, and the dtypes by column.
+
+    Parameters
+    ----------
+    ranges
+        The result of `exact_ranges` by column.
+    rows
+        The number of rows.
+    """
+    starts = sorted({0}.union(*ranges.values()))
+    dtypes: dict[int, int] = {}
+    for start, stop in zip(starts, [*starts[1:], rows], strict=True):
+        dtypes |= {index: parts[start] for index, parts in ranges.items() if start in parts}
+        yield start, stop, dtypes
 
 
 def exact_ranges(wide: WideIntegers) -> dict[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from evenly import extras
 from evenly.block import WideIntegers
-from evenly.sources.exact_rows import ANY, FLOAT, INT64, exact_ranges
+from evenly.sources.exact_rows import ANY, FLOAT, INT64, common_ranges, exact_ranges
 from evenly.sources.sql.identifiers import quoted
 
 _LIMIT = 2**53
@@ -67,16 +67,16 @@ def split_batch(batch: Any, names: Sequence[str]) -> Iterator[Any]:
     """
     width = batch.num_columns - len(names)
     columns = batch.select(range(width))
-    ranges = {}
+    ranges, wide = {}, {}
     for name, integers in zip(names, batch.columns[width:], strict=True):
         if integers.null_count < len(integers):
             position = columns.schema.get_field_index(name)
-            ranges[position] = _ranges(columns.column(position), integers), integers
-    starts = sorted({0}.union(*(parts for parts, _ in ranges.values())))
-    for start, stop in zip(starts, [*starts[1:], len(columns)], strict=True):
+            wide[position] = integers
+            ranges[position] = _ranges(columns.column(position), integers)
+    for start, stop, dtypes in common_ranges(ranges, len(columns)):
         part = columns.slice(start, stop - start)
-        for position, (parts, integers) in ranges.items():
-            if parts[max(row for row in parts if row <= start)] & FLOAT == 0:
+        for position, integers in wide.items():
+            if not dtypes[position] & FLOAT:
                 part = _with_integers(part, position, integers.slice(start, stop - start))
         yield part
 
