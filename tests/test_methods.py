@@ -17,7 +17,7 @@ import evenly
 import strategies
 from evenly.errors import DataError
 from evenly.moments.anchors import anchors
-from evenly.transform.methods import affine_scaling, affine_scalings, parse_method
+from evenly.transform.methods import AnchorArrays, affine_scaling, parse_method
 
 RNG = np.random.default_rng(3)
 X = np.column_stack([RNG.normal(1e9, 2, 500), RNG.integers(0, 9, 500), np.full(500, 7.25)])
@@ -267,15 +267,13 @@ def test_scalings_of_many_columns_are_those_of_fractions(options, constant, inve
     found = anchors(moments, method)
     expected = affine_scaling(
         None,
-        map(found.exact, range(moments.num_features)),
+        AnchorArrays.of(map(found.exact, range(moments.num_features))),
         method,
         inverse=inverse,
         constant=constant,
         too_few="nan",
     )
-    scaling = affine_scalings(
-        None, found, method, inverse=inverse, constant=constant, too_few="nan"
-    )
+    scaling = affine_scaling(None, found, method, inverse=inverse, constant=constant, too_few="nan")
     for name in ("hi", "lo", "factor", "power"):
         a, b = getattr(scaling, name), getattr(expected, name)
         assert np.array_equal(a, b, equal_nan=True)

@@ -14,7 +14,7 @@ from evenly.transform.methods import (
     AnchorArrays,
     Anchors,
     Method,
-    affine_scalings,
+    affine_scaling,
     check_no_std_options,
 )
 from evenly.transform.scaling import Scaling
@@ -39,7 +39,7 @@ def scaling_by_method(
         the moments do not have.
     """
     check_no_std_options(method, correction, tolerance)
-    return affine_scalings(columns, anchors(moments, method), method, **options)
+    return affine_scaling(columns, anchors(moments, method), method, **options)
 
 
 def anchors(moments: DistributionMixin, method: Method) -> AnchorArrays:

@@ -19,7 +19,7 @@ from evenly.sklearn import array_api, validation
 from evenly.sklearn.fitted_attributes import fit_callbacks
 from evenly.sklearn.scaling import apply_scaling
 from evenly.transform import Scaling
-from evenly.transform.methods import Anchors, Method, affine_scaling
+from evenly.transform.methods import AnchorArrays, Anchors, Method, affine_scaling
 
 _STATE = ("moments_", "_like", "n_features_in_", "feature_names_in_")
 
@@ -138,7 +138,7 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _compute_scaling(self, inverse: bool) -> Scaling:
         scaling = affine_scaling(
             self.moments_.columns,
-            self._anchors(),
+            AnchorArrays.of(self._anchors()),
             self._method(),
             inverse=inverse,
             too_few="constant",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, nan
-from typing import NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
+from typing import NamedTuple, NotRequired, Self, TypeAlias, TypedDict, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -177,10 +177,19 @@ class AnchorArrays(NamedTuple):
     exact: Callable[[int], Anchors]
     inexact: npt.NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, anchors: Iterable[Anchors]) -> Self:
+        """Return anchors that are all computed as fractions."""
+        found = list(anchors)
+        low = np.array([nan if column.low is None else 0.0 for column in found])
+        undefined = np.full(len(found), nan)
+        inexact = np.ones(len(found), np.bool_)
+        return cls(low, undefined, undefined, undefined, found.__getitem__, inexact)
+
 
 def affine_scaling(
     columns: tuple[str, ...] | None,
-    anchors: Iterable[Anchors],
+    anchors: AnchorArrays,
     method: Method,
     *,
     inverse: bool,
@@ -189,6 +198,8 @@ def affine_scaling(
     dtypes: tuple[str, ...] = (),
 ) -> Scaling:
     """Compute the scaling that maps two numbers of each column to the ends of a range.
+
+    It is computed in arrays where these round as the fractions do, and in fractions elsewhere.
 
     Parameters
     ----------
@@ -208,31 +219,6 @@ def affine_scaling(
         two numbers are equal but the column is not constant, unless ``constant="center"``.
     """
     check_choice("constant", constant, CONSTANT_POLICIES)
-    found = list(anchors)
-    if too_few == "error":
-        empty = [column.low is None for column in found]
-        _check(columns, empty, *_equal_ends(found), method, constant)
-    ends = tuple(map(Fraction, method.range or (0, 1)))
-    rows = [_numbers(column, ends, inverse, constant, too_few) for column in found]
-    clip = None if inverse else method.clip
-    return Scaling.from_rows(columns, rows, inverse=inverse, dtypes=dtypes, clip=clip)
-
-
-def affine_scalings(
-    columns: tuple[str, ...] | None,
-    anchors: AnchorArrays,
-    method: Method,
-    *,
-    inverse: bool,
-    constant: str = "zero",
-    too_few: str = "error",
-    dtypes: tuple[str, ...] = (),
-) -> Scaling:
-    """Compute the same result as `affine_scaling`, bit for bit, in arrays where that is exact.
-
-    The parameters and the errors are those of `affine_scaling`.
-    """
-    check_choice("constant", constant, CONSTANT_POLICIES)
     is_constant = ~np.isnan(anchors.constant)
     has_equal_ends = anchors.top == anchors.bottom
     ends = tuple(map(Fraction, method.range or (0, 1)))
@@ -249,12 +235,6 @@ def affine_scalings(
         _check(columns, np.isnan(anchors.low), *equal, method, constant)
     clip = None if inverse else method.clip
     return Scaling.from_rows(columns, numbers, inverse=inverse, dtypes=dtypes, clip=clip)
-
-
-def _equal_ends(anchors: list[Anchors]) -> tuple[list[bool], list[bool]]:
-    """Return which columns are constant, and which others have equal ends."""
-    constants = [column.constant is not None for column in anchors]
-    return constants, [c.constant is None and c.low == c.high for c in anchors]
 
 
 def _check(
