@@ -43,8 +43,8 @@ constexpr Out missing_as() {
 
 class ColumnReader {
  public:
-  // From one column to the next in a buffer. A power of two would compete for the same places of
-  // the cache.
+  // From one column to the next in a buffer. With a power of two, the columns would map to the same
+  // sets of the cache.
   static constexpr int64_t kBufferStride = ValueCounter::kBlock + 8;
 
   virtual ~ColumnReader() = default;
@@ -119,8 +119,8 @@ class StridedReader : public ColumnReader {
   }
 
   // Copies `length` rows of the `left` that follow each other at this stride. The width and the
-  // step can be constants. A processor does not foresee rows that are far apart, so they are
-  // prefetched.
+  // step can be constants. The hardware prefetcher does not follow rows that are far apart, so they
+  // are prefetched here.
   template <class Out, class Width, class Step>
   static void copy_rows(const T* from, int64_t stride, int64_t length, int64_t left, Out* out,
                         Width width, Step step) {

@@ -12,7 +12,7 @@ using Keys = std::span<uint64_t>;
 
 constexpr int kDigitBits = 11, kDigits = 3;
 constexpr int kUpperShift = 64 - kDigits * kDigitBits;
-// Fewer keys are not worth the tables of a radix sort.
+// For fewer keys, the tables of a radix sort cost more than they save.
 constexpr std::size_t kFewKeys = 256;
 
 uint64_t digit_of(uint64_t key, int at) { return key >> at & ((1 << kDigitBits) - 1); }

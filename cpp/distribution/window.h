@@ -30,7 +30,7 @@ struct SlotKeys {
 struct ValueIndices {
   // Sets indices[i] to the index of the count of values[i]: twice the place of its magnitude in the
   // window, plus the sign. After the window follow the counts of other values, of zeros, and of
-  // infinities and NaN: these are frequent, and known without a second look.
+  // infinities and NaN: these are frequent, and need no key.
   void (*find_places)(const double* values, int64_t count, const BinWindow& window,
                       uint32_t* indices);
   // Sets keys[i] to the key of values[i], and indices[i] to its slot.

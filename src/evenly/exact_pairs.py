@@ -18,7 +18,7 @@ _SPLIT = 2.0**27 + 1
 _HUGE, _TINY = 2.0**900, 2.0**-900
 """Between these, no product below overflows or loses bits to underflow."""
 _RELATIVE_ERROR = 2.0**-48
-"""More than that of the few operations on rounding errors."""
+"""An upper bound of the relative error of the operations on rounding errors."""
 
 
 def two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:

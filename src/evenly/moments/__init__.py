@@ -24,7 +24,7 @@ _MODULES = {
     "Moments": "moments",
     **dict.fromkeys(("load", "load_with_manifest", "merge"), "load"),
 }
-# Type checkers read a list of texts only.
+# Type checkers read only a literal list of names.
 __all__ = ["GroupedMoments", "Moments", "MomentsByKey", "load", "load_with_manifest", "merge"]
 __getattr__ = importer(__name__, _MODULES)
 
