@@ -145,7 +145,8 @@ def test_a_failed_upload_leaves_finished_files_and_no_temporary_file(
 
 APPLY = """
 import signal, sys
-from evenly import cli, cli_errors
+from evenly import cli
+from evenly.cli import errors as cli_errors
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
 code = cli.main(["apply", *sys.argv[1:], "-q"])
 cli_errors.exit_now(code) if code else sys.exit()

@@ -11,7 +11,7 @@ import pytest
 
 import evenly
 from evenly.cli import main
-from evenly.cli_pages import _titles
+from evenly.cli.pages import _titles
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 import evenly
 from evenly.cli import main
-from evenly.cli_errors import to_cli_options
+from evenly.cli.errors import to_cli_options
 
 CSV = "station,day,v,note\nEWR,1,2.5,x\nJFK,01,1,\nEWR,2,3.5,y\n,1,7,\nJFK,2,,z\n"
 

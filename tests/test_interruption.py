@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import evenly
-from evenly.cli_errors import run_command
+from evenly.cli.errors import run_command
 from evenly.errors import SourceError
 
 EVENLY = [sys.executable, "-m", "evenly"]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import evenly
 from csv_files import day, ledger, refused
 from evenly.cli import evenly as cli
-from evenly.cli_errors import to_cli_options
+from evenly.cli.errors import to_cli_options
 from evenly.errors import StatisticsFileError
 from image_files import encoded
 

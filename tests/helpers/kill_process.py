@@ -36,7 +36,7 @@ STATUSES = {"KILL": -9, "INT": 130, "TERM": 143}
 LIFE = """
 import itertools, signal, sys, time
 import evenly
-from evenly import cli_errors
+from evenly.cli import errors as cli_errors
 from evenly.checkpoint import schedule
 from evenly.sources import block_sizes
 schedule.INTERVAL, schedule.MAX_SHARE = 0.0, 0
@@ -135,7 +135,8 @@ def ended_by(name, command, moment):
 
 APPLY = """
 import signal, sys
-from evenly import cli, cli_errors
+from evenly import cli
+from evenly.cli import errors as cli_errors
 print("alive", flush=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 code = cli.main(["apply", *sys.argv[1:]])

@@ -2,16 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
+
+from evenly.cli.decorators import Command
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments, MomentsByKey
     from evenly.sources.files.standard_input import Pipe
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 STANDARD = "-"
 _SUFFIXES = {

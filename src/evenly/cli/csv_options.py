@@ -1,14 +1,15 @@
 """The command line options that describe how CSV files are written."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from evenly.cli.decorators import Command, add_options
 
 if TYPE_CHECKING:
     from evenly.typing import CsvOptions
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.option("--delimiter", metavar="CHAR", help="The character between fields of CSV files."),
@@ -45,9 +46,7 @@ def csv_options(*missing: str) -> Callable[[Command], Command]:
     )
 
     def decorate(command: Command) -> Command:
-        for option in reversed((*_OPTIONS, marks)):
-            command = option(command)
-        return command
+        return add_options(command, [*_OPTIONS, marks])
 
     return decorate
 

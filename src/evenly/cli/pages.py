@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evenly.cli_options import files_argument, json_option, output_option, quiet_option
-from evenly.cli_outputs import check_page, print_json, write_page
-from evenly.cli_pipes import STANDARD, load_statistics, without_keys
-from evenly.cli_storage import as_path, storage_option
+from evenly.cli.options import Names, files_argument, json_option, output_option, quiet_option
+from evenly.cli.outputs import check_page, print_json, write_page
+from evenly.cli.pipes import STANDARD, load_statistics, without_keys
+from evenly.cli.storage import as_path, storage_option
 from evenly.printable import printable
 from evenly.redaction import redact_url
 
 if TYPE_CHECKING:
     from evenly.moments import GroupedMoments, Moments, MomentsByKey
 
-Files = tuple[str, ...]
 _LIMIT = 0.1
 
 
-@click.command()
+@click.command("diff")
 @files_argument
 @click.option(
     "--fail-over",
@@ -39,8 +38,8 @@ _LIMIT = 0.1
 )
 @storage_option
 @quiet_option
-def diff(
-    files: Files, fail_over: float | None, as_json: bool, report: str | None, quiet: bool
+def diff_command(
+    files: Names, fail_over: float | None, as_json: bool, report: str | None, quiet: bool
 ) -> None:
     """Compare the columns of two statistics files: diff TRAIN SERVE.
 
@@ -79,7 +78,7 @@ def diff(
 @output_option
 @storage_option
 @quiet_option
-def report_command(files: Files, output: str, quiet: bool) -> None:
+def report_command(files: Names, output: str, quiet: bool) -> None:
     """Write statistics files as a web page, to look at each column.
 
     The page is one file that loads nothing. It has a row for each column with its numbers, remarks
@@ -114,11 +113,11 @@ def _sections(
     return [(title, moments)]
 
 
-def _check_standard_input(files: Files) -> None:
+def _check_standard_input(files: Names) -> None:
     if files.count(STANDARD) > 1:
         raise click.UsageError("Only one of the files can be standard input, -.")
 
 
-def _titles(files: Files) -> list[str]:
+def _titles(files: Names) -> list[str]:
     """Return the names of the files, without passwords of URLs."""
     return ["standard input" if file == STANDARD else redact_url(file) for file in files]

@@ -1,11 +1,8 @@
 """The options of the command line for the method of normalization."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from evenly.cli.decorators import Command, add_options
 
 
 def parse_pair(
@@ -78,6 +75,4 @@ _OPTIONS = (
 
 def method_options(command: Command) -> Command:
     """Add ``--method`` and its options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)

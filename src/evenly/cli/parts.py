@@ -3,17 +3,17 @@
 import contextlib
 import re
 import shlex
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from evenly.cli.decorators import Command
 from evenly.errors import EvenlyError
 
 if TYPE_CHECKING:  # imports NumPy
     from evenly.typing import FeatureAxis
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 Values = tuple[str, ...]
 Axes: TypeAlias = "FeatureAxis | dict[str, FeatureAxis]"
 

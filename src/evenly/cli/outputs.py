@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from evenly.cli_pipes import STANDARD
+from evenly.cli.pipes import STANDARD
 from evenly.printable import printable_json
 from evenly.redaction import redact_url
 

@@ -2,12 +2,11 @@
 
 import functools
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from evenly.cli.decorators import Command
 
 _OPTIONS, _USED = "evenly.storage_options", "evenly.storage_options_used"
 
