@@ -26,7 +26,7 @@ from evenly.sources.image_columns import ImageColumn, is_image_column
 from evenly.sources.images.source import ImageSource
 from evenly.sources.scan import FileScan
 from evenly.sources.selection import Field
-from evenly.sources.tables import ResumedSchema, TableSource
+from evenly.sources.table_source import ResumedSchema, TableSource
 from evenly.sources.urls import is_url, with_storage
 from evenly.typing import Path
 

@@ -19,8 +19,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import SequentialSource, Source
-from evenly.sources.tables import check_weights_column
-from evenly.sources.weights import WeightedSource, Weights
+from evenly.sources.weights import WeightedSource, Weights, check_weights_column
 
 if TYPE_CHECKING:
     import pyarrow

@@ -13,7 +13,8 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.selected_column import single_step
 from evenly.sources.selection import Field
 from evenly.sources.source import Source
-from evenly.sources.tables import Table, TableSource, is_table
+from evenly.sources.table_source import TableSource
+from evenly.sources.tables import Table, is_table
 
 if TYPE_CHECKING:  # their packages import readers, which import this module
     from evenly.sources.files.fingerprint import Watch

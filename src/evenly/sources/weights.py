@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.block import Block
+from evenly.block import Block, Column, validity_to_mask
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.source import Source
 from evenly.sources.wrapped import AlignedSource
@@ -90,3 +90,18 @@ def check_weights(weights: Weights, first_row: int, label: str) -> None:
             f"Received: {weights[row]} in row {first_row + row} of {label}. "
             "A weight of 0 omits a row."
         )
+
+
+def check_weights_column(column: Column, name: str, first_row: int, label: str) -> Weights:
+    """Return a column of weights as float64, after checking it.
+
+    Raises
+    ------
+    DataError
+        If a weight is missing, negative or not finite.
+    """
+    weights = column.values.astype(np.float64)
+    if column.validity is not None:
+        weights[~validity_to_mask(column)] = np.nan
+    check_weights(weights, first_row, f"column {name!r} of {label}")
+    return weights

@@ -133,7 +133,7 @@ def test_chunk_size_does_not_change_moments(fields, size):
 
 def _fit_text(text):
     from evenly.sources.files.streams import Stream
-    from evenly.sources.tables import TableSource
+    from evenly.sources.table_source import TableSource
 
     table = csv_file.CsvTable(Stream(io.BytesIO(text.encode()), "x.csv"), "x.csv", None)
     source = TableSource([table], csv_file_choice(), description="x.csv")

@@ -13,7 +13,8 @@ from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.tables import ColumnBatch, split_large
+from evenly.sources.table_pieces import split_large
+from evenly.sources.tables import ColumnBatch
 
 if TYPE_CHECKING:
     import pyarrow
