@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.sources.arrow import column_kind
-from evenly.sources.arrow_input import checked, schema_of
+from evenly.sources.arrow_input import schema_of, validate_arrow
 from evenly.sources.selection import NUMBER, Field
 from evenly.typing import AnyArray
 
@@ -71,7 +71,7 @@ def as_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyA
            [nan, nan],
            [ 3., nan]])
     """
-    checked(column, label, full=True)
+    validate_arrow(column, label, full=True)
     if column.null_count == len(column) > 0:
         raise DataError(
             "The length of vectors must be known in each batch. Received: "

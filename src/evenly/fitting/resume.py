@@ -19,7 +19,7 @@ from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Fingerprint, Watch, fingerprint, fingerprint_or_empty
-from evenly.sources.files.locate import scan as scan_path
+from evenly.sources.files.locate import find_files
 from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_names import is_column_names
 from evenly.sources.image_columns import ImageColumn, is_image_column
@@ -209,7 +209,7 @@ def _refs(paths: Sequence[str], given: Sequence[FileRef]) -> list[FileRef]:
     columns = given[0].partition if given else ()
     partitions = Partitions({column.name: column.is_integer for column in columns})
     return [
-        by_path.get(path) or next(scan_path(path))._replace(partition=partitions.of(path))
+        by_path.get(path) or next(find_files(path))._replace(partition=partitions.of(path))
         for path in paths
     ]
 

@@ -155,7 +155,7 @@ def _index_names(schema: "CSchema") -> set[str]:
         return set()  # other metadata under the same key
 
 
-Reader: TypeAlias = "Callable[[CArray], Column]"
+ReadColumn: TypeAlias = "Callable[[CArray], Column]"
 
 
 def column_error(why: Exception, name: str, label: str, error: Error = DataError) -> Exception:
@@ -169,7 +169,7 @@ def column_error(why: Exception, name: str, label: str, error: Error = DataError
     return invalid_arrow_error(str(name), label, why, error)
 
 
-def reader_of(schema: "CSchema", *, codes: bool = False) -> Reader:
+def reader_of(schema: "CSchema", *, codes: bool = False) -> ReadColumn:
     """Return the function that reads a column, or the codes of a dictionary column."""
     arrow_format = schema.format
     if schema.dictionary is not None and not codes:
@@ -221,7 +221,7 @@ def _read_decimals(array: "CArray", scale: int, bits: int) -> Column:
     )
 
 
-def _numeric_text_reader(arrow_format: str) -> Reader:
+def _numeric_text_reader(arrow_format: str) -> ReadColumn:
     """Return the function that reads numbers as texts, whose ends are in another buffer."""
     dtype = np.dtype("i4" if arrow_format == "u" else "i8")
 
@@ -249,7 +249,7 @@ def _small_integers(array: "CArray", dtype: AnyDtype) -> npt.NDArray[np.int64]:
     return np.frombuffer(content, dtype)[start:].astype(np.int64)
 
 
-def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
+def _dictionary_reader(arrow_format: str, read_values: ReadColumn) -> ReadColumn:
     dtype = np.dtype(_NUMBERS[arrow_format])
 
     def read(array: "CArray") -> Column:
@@ -263,7 +263,7 @@ def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
     return read
 
 
-def _run_end_reader(arrow_format: str, read_values: Reader) -> Reader:
+def _run_end_reader(arrow_format: str, read_values: ReadColumn) -> ReadColumn:
     """Return the function that reads runs of equal values, each with the row where it ends."""
     dtype = np.dtype(_NUMBERS[arrow_format])
 

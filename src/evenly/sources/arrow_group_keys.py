@@ -18,7 +18,7 @@ from evenly.sources.arrow import (
     reader_of,
     validity_of,
 )
-from evenly.sources.arrow_input import open_stream
+from evenly.sources.arrow_input import open_arrow_stream
 from evenly.sources.group_keys import factorize_column, factorize_words, from_codes
 from evenly.sources.selection import NULL, NUMBER
 from evenly.typing import AnyArray
@@ -60,7 +60,7 @@ def factorize_arrow(schema: "CSchema", array: "CArray") -> GroupKeys:
 
 def factorize_series(x: object, name: str = "", label: str = "the keys") -> GroupKeys:
     """Factorize a single column of Arrow data."""
-    stream = open_stream(x, label)
+    stream = open_arrow_stream(x, label)
     schema = stream.get_schema()
     try:
         return concat_keys([factorize_arrow(schema, array) for array in stream])

@@ -8,7 +8,7 @@ from evenly import _core
 from evenly.block import Column, ColumnViews, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sources.arrow import (
-    Reader,
+    ReadColumn,
     column_error,
     column_kind,
     read_fields,
@@ -59,7 +59,7 @@ class ColumnReader:
         self._keys = [(name, index[name]) for name in keys]
         self._label = label
         self._error = error
-        self._readers: dict[int, Reader] = {}  # those in use, by position
+        self._readers: dict[int, ReadColumn] = {}  # those in use, by position
 
     def view(self, array: "CArray") -> ColumnViews:
         """Return the columns of a struct array; numbers and times in buffers stay there.
@@ -132,7 +132,7 @@ def _rows_of(array: "CArray", column: "CArray") -> "CArray":
     return column[start : start + rows] if start or len(column) > rows else column
 
 
-def series_reader(schema: object, name: str, label: str) -> Reader:
+def series_reader(schema: object, name: str, label: str) -> ReadColumn:
     """Return the function that reads arrays that are a single column.
 
     It raises DataError if the Arrow data is invalid.

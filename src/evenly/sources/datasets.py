@@ -14,7 +14,7 @@ from evenly.printable import printable
 from evenly.sources.array_batches import split_arrays
 from evenly.sources.array_columns import is_image_type
 from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import checked, open_stream, schema_of
+from evenly.sources.arrow_input import open_arrow_stream, schema_of, validate_arrow
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.opener import SourceOpener
 from evenly.sources.prefetch import read_ahead
@@ -103,7 +103,7 @@ class DatasetTable:
         """Yield the batches of some columns."""
         with closing(self._data.batches((*names, *keys))) as batches:
             for batch in batches:
-                stream = open_stream(batch, self.label)
+                stream = open_arrow_stream(batch, self.label)
                 yield from stream_column_batches(stream, names, self.label, keys=keys)
 
 
@@ -140,7 +140,7 @@ def _take_rows(
 
     The library gathers rows one by one, which takes 24 µs per row of 32 columns instead of 3.5 µs.
     """
-    checked(table, label, full=True)  # PyArrow uses the offsets of strings and lists
+    validate_arrow(table, label, full=True)  # PyArrow uses the offsets of strings and lists
     for start in range(0, len(indices), step):
         yield table.take(indices.slice(start, step))
 
@@ -155,7 +155,7 @@ def _large_batches(table: "pyarrow.Table", label: str) -> "Iterator[pyarrow.Tabl
     if chunks * _ROWS <= table.num_rows or chunks <= 1:
         yield from table.to_batches()
         return
-    checked(table, label)
+    validate_arrow(table, label)
     step = max(1, min(4 * _ROWS, _BYTES * table.num_rows // max(1, table.nbytes)))
     starts = range(0, table.num_rows, step)
     yield from read_ahead(table.slice(start, step).combine_chunks() for start in starts)

@@ -14,7 +14,7 @@ from evenly.block import Column, ColumnViews, GroupKeys, mask_to_validity, missi
 from evenly.errors import UnsupportedTypeError, first_line
 from evenly.sources.arrow import column_kind, kind_of_category, take
 from evenly.sources.arrow_group_keys import factorize_series
-from evenly.sources.arrow_input import checked, open_array, schema_of
+from evenly.sources.arrow_input import open_arrow_array, schema_of, validate_arrow
 from evenly.sources.arrow_reader import series_reader
 from evenly.sources.column_views import set_column
 from evenly.sources.group_keys import factorize_column, from_codes
@@ -215,7 +215,7 @@ def _read_arrow(series: "pandas.Series") -> Column:
     array = _to_pyarrow(series)
     if hasattr(array, "chunks"):
         array = array.combine_chunks()
-    opened = open_array(array, "the frame")
+    opened = open_arrow_array(array, "the frame")
     return series_reader(opened.schema, str(series.name), "the frame")(opened)
 
 
@@ -251,4 +251,4 @@ def _nested(value: object) -> Any:
 def _to_pyarrow(series: "pandas.Series") -> "pyarrow.Array | pyarrow.ChunkedArray":
     """Return a column as a validated PyArrow array; PyArrow may copy it afterwards."""
     pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
-    return checked(pyarrow.array(series), f"column {series.name!r} of the frame")
+    return validate_arrow(pyarrow.array(series), f"column {series.name!r} of the frame")

@@ -24,7 +24,7 @@ from evenly.sources.source import ReadTask
 from evenly.sources.table_pieces import split_large_where_exact, split_views, split_where_exact
 from evenly.sources.table_schema import check_same_schema
 from evenly.sources.tables import ChunkedTable, ColumnBatch, ColumnChunk, Table, ViewedTable
-from evenly.sources.weights import check_weights_column
+from evenly.sources.weights import weights_from_column
 
 _log = logging.getLogger("evenly")
 
@@ -170,7 +170,7 @@ class TableSource:
                 self._log_missing_keys(keys, table.label)
                 weights = None
                 if what.weights is not None:
-                    weights = check_weights_column(part[number], what.weights, row, table.label)
+                    weights = weights_from_column(part[number], what.weights, row, table.label)
                 yield Block(
                     self.names,
                     part[:number],

@@ -131,7 +131,7 @@ def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> byt
     """Return the bytes of a file or URL, up to just above the maximum size."""
     (text,) = with_storage([path], storage_options)
     if is_url(text):
-        from evenly.sources.files.locate import open_errors, open_file
+        from evenly.sources.files.filesystems import open_errors, open_file
 
         with open_errors(text), open_file(text) as remote:
             return remote.read(MAX_BYTES + 1)

@@ -20,7 +20,7 @@ from evenly.errors import (
     format_names,
 )
 from evenly.sources.arrow_group_keys import concat_keys
-from evenly.sources.arrow_input import checked
+from evenly.sources.arrow_input import validate_arrow
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
@@ -99,7 +99,7 @@ def _open(x: object) -> Table:
             f"narwhals supports. Received: {type(x).__module__}.{type(x).__name__}. "
             "Convert it first."
         )
-    return open_table(checked(x, _LABEL), _LABEL)
+    return open_table(validate_arrow(x, _LABEL), _LABEL)
 
 
 def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> list[int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evenly import extras
 from evenly.block import missing_column
 from evenly.errors import ColumnError, SourceError
-from evenly.sources.arrow_input import open_stream
+from evenly.sources.arrow_input import open_arrow_stream
 from evenly.sources.files.csv_chunks import Chunk, chunks
 from evenly.sources.files.csv_columns import ColumnDecoder
 from evenly.sources.files.csv_header import split_header
@@ -99,7 +99,7 @@ class CsvTable:
             for batch in table.to_batches():
                 by_name: dict[str, Any] = {}
                 found: list[Any] = []
-                stream = open_stream(batch, self.label, SourceError)
+                stream = open_arrow_stream(batch, self.label, SourceError)
                 for columns, _ in stream_column_batches(
                     stream, available, self.label, SourceError, keys
                 ):

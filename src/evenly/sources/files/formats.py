@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from evenly.errors import SourceError, format_names
 from evenly.printable import printable
-from evenly.sources.arrow_input import checked
+from evenly.sources.arrow_input import validate_arrow
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.arrow_ipc import IpcFileTable, IpcStreamTable
 from evenly.sources.files.csv import CsvTable
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, suffixes_of
+from evenly.sources.files.filesystems import open_file
 from evenly.sources.files.fingerprint import ChangeCheck, Watch
-from evenly.sources.files.locate import open_file
 from evenly.sources.files.mapped_file import CAN_MAP
 from evenly.sources.files.parquet import ParquetTable
 from evenly.sources.files.partitioned_table import with_partition
@@ -283,7 +283,7 @@ def table_to_scale(
         yield from ((batch, "float64") for batch in opened.batches_to_scale(dtypes))
     elif isinstance(opened, RecordBatchTable):
         for batch in _record_batches(opened, dtypes):
-            yield checked(batch, opened.label, SourceError, full=True), None
+            yield validate_arrow(batch, opened.label, SourceError, full=True), None
     else:
         name = opened.label if is_table(opened) else cast(Source, opened).description
         raise SourceError(f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}.")

@@ -20,8 +20,8 @@ from evenly.sources.files.file_ref import (
     is_tar,
     suffixes_of,
 )
+from evenly.sources.files.filesystems import open_file
 from evenly.sources.files.fingerprint import ChangeCheck
-from evenly.sources.files.locate import open_file
 from evenly.sources.files.streams import decompressed
 from evenly.sources.images.image_file import ImageFile, read_remote
 from evenly.sources.read_errors import corrupt_file_error, decode_errors

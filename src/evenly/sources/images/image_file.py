@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evenly.errors import SourceError
 from evenly.group_keys import Key
 from evenly.redaction import redact, redact_url
+from evenly.sources.files.filesystems import filesystem_of, open_in
 from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Fingerprint
-from evenly.sources.files.locate import filesystem_of, open_in
 from evenly.sources.images.decode import UnreadableError
 from evenly.sources.read_errors import reason
 from evenly.sources.size_limits import TooLargeError
@@ -71,7 +71,7 @@ def from_images(images: Iterable[Any]) -> Iterator[ImageFile]:
         yield ImageFile(f"image {number}", partial(_identity, image), 0)
 
 
-class Reader:
+class ImageReader:
     """Read images in several threads, or in one at a time after file descriptors run out."""
 
     def __init__(self) -> None:
