@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenly.errors import DataError, UnsupportedTypeError, format_names
-from evenly.sources.arrow import column_kind
 from evenly.sources.arrow_input import schema_of, validate_arrow
-from evenly.sources.selection import NUMBER, Field
+from evenly.sources.arrow_schema import column_kind
+from evenly.sources.fields import NUMBER, Field
 from evenly.typing import AnyArray
 
 if TYPE_CHECKING:

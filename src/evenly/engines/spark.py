@@ -23,7 +23,8 @@ from evenly.engines.spark_types import fields_of, quoted, types_of
 from evenly.engines.vector_columns import select_vector_column
 from evenly.errors import UnsupportedTypeError
 from evenly.sources import FitOptions
-from evenly.sources.selection import NUMBER, Field, resolve_columns
+from evenly.sources.fields import NUMBER, Field
+from evenly.sources.selection import resolve_columns
 from evenly.transform import Scaling
 
 WIDE = 256

@@ -3,7 +3,7 @@
 from typing import Any
 
 from evenly.engines.arrow_vectors import VECTOR
-from evenly.sources.selection import NULL, NUMBER, Field
+from evenly.sources.fields import NULL, NUMBER, Field
 
 _NUMBERS = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double")
 _VECTORS = ("vector", *(f"array<{name}>" for name in _NUMBERS))

@@ -15,10 +15,10 @@ from evenly.block import Block, GroupKeys
 from evenly.engines.arrow_vectors import VECTOR, as_array
 from evenly.errors import ColumnError, format_names
 from evenly.sources import FitOptions, open_source
+from evenly.sources.fields import NULL, Field
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.group_names import parse_by
-from evenly.sources.selection import NULL, Field
 from evenly.sources.source import SequentialSource
 from evenly.typing import ColumnName
 

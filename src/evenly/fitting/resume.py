@@ -17,6 +17,7 @@ from evenly.fitting.image_checkpoint import ImageCheckpoint
 from evenly.fitting.table_checkpoint import TableCheckpoint
 from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
+from evenly.sources.fields import Field
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Fingerprint, Watch, fingerprint, fingerprint_or_empty
 from evenly.sources.files.locate import find_files
@@ -25,7 +26,6 @@ from evenly.sources.group_names import is_column_names
 from evenly.sources.image_columns import ImageColumn, is_image_column
 from evenly.sources.images.source import ImageSource
 from evenly.sources.scan import FileScan
-from evenly.sources.selection import Field
 from evenly.sources.table_source import ResumedSchema, TableSource
 from evenly.sources.urls import is_url, with_storage
 from evenly.typing import Path

@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Any
 from evenly import _core
 from evenly.block import Column, ColumnViews, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.arrow import (
-    ReadColumn,
-    column_error,
-    column_kind,
-    read_fields,
-    reader_of,
-    time_kind,
-)
+from evenly.sources.arrow import ReadColumn, column_error, reader_of
 from evenly.sources.arrow_group_keys import factorize_arrow
 from evenly.sources.arrow_input import Error
+from evenly.sources.arrow_schema import column_kind, read_fields, time_kind
 from evenly.sources.column_views import set_column
-from evenly.sources.selection import is_selectable
+from evenly.sources.fields import is_selectable
 
 if TYPE_CHECKING:
     from nanoarrow.c_array import CArray

@@ -13,13 +13,14 @@ from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.printable import printable
 from evenly.sources.array_batches import split_arrays
 from evenly.sources.array_columns import is_image_type
-from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_arrow_stream, schema_of, validate_arrow
+from evenly.sources.arrow_schema import fields_of
+from evenly.sources.fields import Field
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.opener import SourceOpener
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selected_column import Part, SelectedColumn, selected_name
-from evenly.sources.selection import ColumnSelection, Field, resolve_row_columns
+from evenly.sources.selection import ColumnSelection, resolve_row_columns
 from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch
 

@@ -13,16 +13,17 @@ from evenly.block import ColumnViews
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
 from evenly.sources.array_batches import has_arrays, read_arrays
-from evenly.sources.arrow import column_kind, fields_of
 from evenly.sources.arrow_input import Error, OneArray, open_arrow_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
+from evenly.sources.arrow_schema import column_kind, fields_of
+from evenly.sources.fields import Field
 from evenly.sources.opener import SourceOpener
 from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
-from evenly.sources.selection import Field, resolve_row_columns
+from evenly.sources.selection import resolve_row_columns
 from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch, Table
 

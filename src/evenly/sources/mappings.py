@@ -10,11 +10,11 @@ from evenly.block import Column, GroupKeys
 from evenly.dispatch import is_series
 from evenly.sources.arrays import field_of
 from evenly.sources.exact_rows import concat_columns
+from evenly.sources.fields import Field
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.native_arrays import as_array, rounded_integer, to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
-from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
 
 

@@ -8,10 +8,10 @@ from evenly.dispatch import with_article
 from evenly.errors import DataError
 from evenly.sources.batch_parts import DefaultPart
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.fields import Field
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.options import ReadOptions
 from evenly.sources.selected_column import single_step
-from evenly.sources.selection import Field
 from evenly.sources.source import Source
 from evenly.sources.table_source import TableSource
 from evenly.sources.tables import Table, is_table

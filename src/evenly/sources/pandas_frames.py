@@ -12,17 +12,19 @@ import numpy as np
 from evenly import _core, extras
 from evenly.block import Column, ColumnViews, GroupKeys, mask_to_validity, missing_column
 from evenly.errors import UnsupportedTypeError, first_line
-from evenly.sources.arrow import column_kind, kind_of_category, take
+from evenly.sources.arrow import take
 from evenly.sources.arrow_group_keys import factorize_series
 from evenly.sources.arrow_input import open_arrow_array, schema_of, validate_arrow
 from evenly.sources.arrow_reader import series_reader
+from evenly.sources.arrow_schema import column_kind, kind_of_category
 from evenly.sources.column_views import set_column
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.pandas_blocks import is_number, number_blocks
 from evenly.sources.selected_column import ArrayBatch
-from evenly.sources.selection import NUMBER, Field, RowColumns
+from evenly.sources.selection import RowColumns
 from evenly.sources.tables import ColumnBatch
 from evenly.typing import AnyDtype
 

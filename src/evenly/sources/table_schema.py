@@ -1,13 +1,8 @@
 """Check that all tables of a fit have the same columns."""
 
 from evenly.errors import ColumnError, UnsupportedTypeError, format_names
-from evenly.sources.selection import (
-    NULL,
-    ColumnSelection,
-    Field,
-    ResolvedColumns,
-    resolve_columns,
-)
+from evenly.sources.fields import NULL, Field
+from evenly.sources.selection import ColumnSelection, ResolvedColumns, resolve_columns
 from evenly.sources.tables import Table
 
 

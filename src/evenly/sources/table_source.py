@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 from evenly.block import Block, GroupKeys
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
+from evenly.sources.fields import NULL, Field
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import (
-    NULL,
     ColumnSelection,
-    Field,
     ResolvedColumns,
     not_numeric_error,
     resolve_columns,

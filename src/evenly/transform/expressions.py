@@ -11,7 +11,7 @@ import narwhals as nw
 from narwhals.dtypes import DType
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.selection import NUMBER, Field
+from evenly.sources.fields import NUMBER, Field
 from evenly.transform.dtypes import result_dtype
 from evenly.transform.scaling import Scaling
 

@@ -21,10 +21,10 @@ from evenly.errors import (
 )
 from evenly.sources.arrow_group_keys import concat_keys
 from evenly.sources.arrow_input import validate_arrow
+from evenly.sources.fields import NULL, Field, is_selectable
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
-from evenly.sources.selection import NULL, Field, is_selectable
 from evenly.sources.tables import Table
 from evenly.transform.columns import ColumnScaler, GroupColumnScaler
 from evenly.transform.expressions import scale_by_expressions

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
-from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_arrow_stream, schema_of
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.files.arrow_messages import FileCheck, StreamCheck
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_column_batches

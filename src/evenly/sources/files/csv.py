@@ -14,6 +14,7 @@ from evenly import extras
 from evenly.block import missing_column
 from evenly.errors import ColumnError, SourceError
 from evenly.sources.arrow_input import open_arrow_stream
+from evenly.sources.fields import Field
 from evenly.sources.files.csv_chunks import Chunk, chunks
 from evenly.sources.files.csv_columns import ColumnDecoder
 from evenly.sources.files.csv_header import split_header
@@ -24,7 +25,6 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.group_keys import empty_as_missing
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors, empty_file_error
-from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
 
 if TYPE_CHECKING:

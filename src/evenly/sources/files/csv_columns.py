@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from evenly import extras
 from evenly.printable import printable
+from evenly.sources.fields import NULL, NUMBER
 from evenly.sources.files.csv_chunks import Chunk
 from evenly.sources.files.csv_diagnostics import (
     Check,
@@ -31,7 +32,6 @@ from evenly.sources.files.csv_numbers import (
 )
 from evenly.sources.files.csv_options import CsvFormat
 from evenly.sources.files.csv_reader import ChunkReader
-from evenly.sources.selection import NULL, NUMBER
 
 if TYPE_CHECKING:
     import pyarrow

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources import block_sizes
-from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_arrow_array, schema_of
 from evenly.sources.arrow_reader import ColumnReader
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.files.parquet_pages import CheckedFile, PageCheck
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import corrupt_file_error, decode_errors

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from evenly.errors import DataError
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 from evenly.sources.urls import is_url, split_query
 
 if TYPE_CHECKING:

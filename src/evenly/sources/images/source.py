@@ -12,6 +12,7 @@ from evenly.errors import DataError, SourceError
 from evenly.printable import printable
 from evenly.sources import block_sizes
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.images import image_file
 from evenly.sources.images.bands import COLORS, GRAY, band_columns
 from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
@@ -31,7 +32,7 @@ from evenly.sources.images.summary import ImageSummary, format_skipped
 from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
-from evenly.sources.selection import NUMBER, Field, resolve_columns
+from evenly.sources.selection import resolve_columns
 from evenly.sources.source import ReadTask
 from evenly.system.errors import system_error
 from evenly.typing import AnyArray

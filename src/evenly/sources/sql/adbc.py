@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from evenly import extras
 from evenly.errors import SourceError
-from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_arrow_stream, schema_of
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from evenly.errors import ColumnError, DataError, EvenlyError, SourceError, format_names, suggest
+from evenly.sources.fields import Field
 from evenly.sources.options import ReadOptions
-from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.selection import ColumnSelection
 from evenly.sources.source import Source
 from evenly.sources.stores.array_source import ChunkedSource
 from evenly.sources.stores.tables import ArraysTable, RecordsTable

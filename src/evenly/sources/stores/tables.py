@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
 from evenly.sources.arrays import StructuredTable, field_of
+from evenly.sources.fields import Field
 from evenly.sources.fill_values import column_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
-from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.selection import ColumnSelection
 from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of
 from evenly.sources.stores.chunking import Slices, plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
