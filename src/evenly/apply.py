@@ -16,8 +16,8 @@ from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
+from evenly.sources.files.batches_to_scale import batches_to_scale
 from evenly.sources.files.file_ref import FileRef
-from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.files.standard_input import Pipe, pipe_to_scale
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url, with_storage

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import chain
 
 from evenly.sources.array_columns import Chunk, chunks_of, image_files, is_image_type
+from evenly.sources.files.file_opener import FileOpener
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Watch
-from evenly.sources.files.formats import FileOpener
 from evenly.sources.files.source import has_selected, parts_of
 from evenly.sources.images.image_file import ImageFile
 from evenly.sources.images.remaining import RemainingImages

@@ -77,9 +77,7 @@ def _as_numpy(array: object) -> Any:
 
 def _field_of(series: object) -> Field:
     """Return the column of the table of a series."""
-    fields = open_table(series, "").fields
-    assert fields is not None
-    return fields[0]
+    return open_table(series, "").fields[0]
 
 
 def _kind(values: Any) -> str:

@@ -79,7 +79,12 @@ class SourceOpener:
         return self.with_options(select=None, columns=(name,))
 
     def check_no_select(self, x: object) -> None:
-        """Check that there is no ``select=`` for an object without parts, or its name.
+        """Check that there is no ``select=`` for an object without parts.
+
+        Parameters
+        ----------
+        x
+            The object, or its name.
 
         Raises
         ------
@@ -87,10 +92,10 @@ class SourceOpener:
             If there is.
         """
         if self.options.select is not None:
-            what = x if isinstance(x, str) else with_article(type(x).__name__)
+            name = x if isinstance(x, str) else with_article(type(x).__name__)
             raise DataError(
                 "select= chooses a part of batches, of a dict, an array in a file, or a column of "
-                f"lists. Received: select={self.options.select!r} for {what}. "
+                f"lists. Received: select={self.options.select!r} for {name}. "
                 "Choose columns with columns=."
             )
 

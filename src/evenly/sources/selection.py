@@ -73,7 +73,9 @@ class ColumnSelection:
         return self.columns is None and not self.exclude and self.weights is None and not self.by
 
 
-def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> ResolvedColumns:
+def resolve_columns(
+    selection: ColumnSelection, fields: Sequence[Field], label: str
+) -> ResolvedColumns:
     """Return the columns to read from a table with named columns.
 
     Raises
@@ -89,11 +91,12 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     names = [column.name for column in fields]
     in_file = [name for name, kind in fields if reason_of(kind) != "partition"]  # positions
     excluded = {
-        _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
+        _by_name(name, names if isinstance(name, str) else in_file, label)
+        for name in selection.exclude
     }
-    weights, by = others = resolve_row_columns(asked, fields, label)
-    excluded |= {*others.names}
-    if asked.columns is None:
+    weights, by = row_columns = resolve_row_columns(selection, fields, label)
+    excluded |= {*row_columns.names}
+    if selection.columns is None:
         numeric = (NUMBER, NULL)
         chosen = [name for name, kind in fields if kind in numeric and name not in excluded]
         skipped = (field for field in fields if field.kind not in numeric)
@@ -101,11 +104,11 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     else:
         chosen = [
             _by_name(name, names if isinstance(name, str) else in_file, label)
-            for name in asked.columns
+            for name in selection.columns
         ]
         chosen = [name for name in chosen if name not in excluded]
         left_out = {}
-    _check_unique([*chosen, *others.names], names, label)
+    _check_unique([*chosen, *row_columns.names], names, label)
     for name in chosen:
         if not is_selectable(kinds[name]):
             raise not_numeric_error(Field(name, kinds[name]), label)
@@ -114,7 +117,9 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)
 
 
-def resolve_row_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> RowColumns:
+def resolve_row_columns(
+    selection: ColumnSelection, fields: Sequence[Field], label: str
+) -> RowColumns:
     """Return the columns of weights and keys of a table.
 
     Raises
@@ -126,13 +131,13 @@ def resolve_row_columns(asked: ColumnSelection, fields: Sequence[Field], label: 
     """
     kinds = dict(fields)
     names = [column.name for column in fields]
-    weights = None if asked.weights is None else _by_name(asked.weights, names, label)
-    others = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in asked.by))
-    _check_unique([*others.names], names, label)
-    for name in others.numbers:
+    weights = None if selection.weights is None else _by_name(selection.weights, names, label)
+    result = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in selection.by))
+    _check_unique([*result.names], names, label)
+    for name in result.numbers:
         if not is_selectable(kinds[name]):
             raise not_numeric_error(Field(name, kinds[name]), label)
-    return others
+    return result
 
 
 def _by_key_name(name: str | int, names: list[str], label: str) -> str:
@@ -144,7 +149,7 @@ def _by_key_name(name: str | int, names: list[str], label: str) -> str:
     return _by_name(name, names, label)
 
 
-def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[int] | None:
+def resolve_positions(selection: ColumnSelection, number: int, label: str) -> list[int] | None:
     """Return the positions of the columns to read from an array; None for all columns.
 
     Raises
@@ -152,25 +157,30 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
     ColumnError
         For a name, because the columns of arrays have none, or a position out of range.
     """
-    if asked.by:
+    if selection.by:
         raise ColumnError(
-            "An array's columns have no names, so by= must have one key per row. Received: "
-            f"by={format_names(asked.by)}, for {label}. Pass by=np.asarray(keys), or a data frame."
+            "An array's columns have no names, so by= must have one key per row. "
+            f"Received: by={format_names(selection.by)}, for {label}. "
+            "Pass by=np.asarray(keys), or a data frame."
         )
-    for name in (*(asked.columns or ()), *asked.exclude, *filter(None, [asked.weights])):
+    for name in (
+        *(selection.columns or ()),
+        *selection.exclude,
+        *filter(None, [selection.weights]),
+    ):
         if isinstance(name, str):
             raise ColumnError(
                 f"An array's columns have no names, only positions from 0 to {number - 1}. "
                 f"Received: {name!r}, for {label}. Pass a position, or a data frame."
             )
-    if asked.everything:
+    if selection.everything:
         return None
     positions = list(range(number))
-    excluded = {_by_position(name, positions, label) for name in asked.exclude}
+    excluded = {_by_position(name, positions, label) for name in selection.exclude}
     wanted = (
         positions
-        if asked.columns is None
-        else [_by_position(p, positions, label) for p in asked.columns]
+        if selection.columns is None
+        else [_by_position(p, positions, label) for p in selection.columns]
     )
     chosen = [p for p in wanted if p not in excluded]
     if len(set(chosen)) != len(chosen):
@@ -183,7 +193,7 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
 
 
 def resolve_labels(
-    asked: ColumnSelection, labels: tuple[str, ...] | None, number: int, label: str
+    selection: ColumnSelection, labels: tuple[str, ...] | None, number: int, label: str
 ) -> tuple[list[int] | None, tuple[str, ...] | None]:
     """Return the positions of the columns of an array to read, None for all; and their names.
 
@@ -194,10 +204,10 @@ def resolve_labels(
     number
         The number of columns.
     """
-    if labels is None or asked.everything or asked.weights or asked.by:
-        return resolve_positions(asked, number, label), labels
+    if labels is None or selection.everything or selection.weights or selection.by:
+        return resolve_positions(selection, number, label), labels
     fields = [Field(name, NUMBER) for name in labels]
-    names = resolve_columns(asked, fields, label).names
+    names = resolve_columns(selection, fields, label).names
     return [labels.index(name) for name in names], names
 
 
@@ -235,12 +245,12 @@ def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> 
 
 
 def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
-    there, wanted = Counter(names), Counter(chosen)
+    available, wanted = Counter(names), Counter(chosen)
     for name in chosen:
-        if there[name] > 1:
+        if available[name] > 1:
             raise ColumnError(
                 f"Every column needs a name of its own. Received: {name!r} "
-                f"{there[name]} times in {label}. Rename one, or pass exclude=[{name!r}]."
+                f"{available[name]} times in {label}. Rename one, or pass exclude=[{name!r}]."
             )
         if wanted[name] > 1:
             raise ColumnError(f"Each column can be named once. Received twice: {name!r}.")

@@ -93,7 +93,7 @@ def check_weights(weights: Weights, first_row: int, label: str) -> None:
 
 
 def weights_from_column(column: Column, name: str, first_row: int, label: str) -> Weights:
-    """Return a column of weights as float64, after checking it.
+    """Return the validated weights in a column as float64.
 
     Raises
     ------

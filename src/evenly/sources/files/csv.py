@@ -67,7 +67,6 @@ class CsvTable:
             raise empty_file_error(label)
         header, self._first = split_header(first, options, label, delimiter)
         self._decoder = ColumnDecoder(header, self._first, options, label)
-        self.has_header = options.header is True or type(options.header) is int
         self._columns = self._decoder.columns
         self._names = [header.names[index] for index in self._columns]
 

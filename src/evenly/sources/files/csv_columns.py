@@ -97,7 +97,7 @@ class ColumnDecoder:
 
     def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
         """Return columns of a chunk as text."""
-        return self._read_text(chunk, columns)
+        return self._read_whole(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()))
 
     def decode(self, chunk: Chunk, columns: Sequence[int]) -> "Iterator[pyarrow.Table]":
         """Yield the rows of a chunk as tables, with wider types than before if necessary."""
@@ -122,9 +122,6 @@ class ColumnDecoder:
             return self._reader.read(chunk, columns, types, whole=True)
         except self._pyarrow.ArrowInvalid as error:
             self._raise_bad_chunk(chunk, types, str(error))
-
-    def _read_text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
-        return self._read_whole(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()))
 
     def _raise_bad_chunk(
         self, chunk: Chunk, types: "dict[int, pyarrow.DataType]", why: str
@@ -241,7 +238,7 @@ class ColumnDecoder:
         if not rounded:
             yield table
             return
-        text = self._read_text(chunk, rounded)
+        text = self.text(chunk, rounded)
         runs = {
             index: integer_runs(
                 table.column(str(index)), text.column(str(index)), self._reader.notation

@@ -81,10 +81,6 @@ class ChunkReader:
             )
         )
 
-    def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
-        """Return columns of a chunk as text."""
-        return self.read(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()), whole=True)
-
     def converts(self, text: str, arrow_type: object) -> bool:
         """Return whether a field can be converted to a type."""
         quoted = text.replace('"', '""')

@@ -10,9 +10,9 @@ from evenly.redaction import redact_url
 from evenly.sources.array_batches import has_arrays, read_arrays
 from evenly.sources.batches import BatchSource
 from evenly.sources.files.csv_options import check_no_csv
+from evenly.sources.files.file_opener import FileOpener
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.filesystems import size_of
-from evenly.sources.files.formats import FileOpener
 from evenly.sources.images.source import ImageSource
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions

@@ -71,7 +71,7 @@ class AdbcTable:
             return reader.schema
 
     def _sqlite_schema(self) -> "pyarrow.Schema":
-        """Return the Arrow schema, and note the columns that may hold integers beside reals."""
+        """Return the Arrow schema, and record the columns that may hold both integers and reals."""
         schema = self._sqlite_types()
         self._mixed = mixed_columns(schema, self._declared_types())
         return schema

@@ -77,11 +77,11 @@ class ArraysTable:
                 del piece
         log_remarks(aligned.array for aligned in arrays)
 
-    def _find_axes(self, choice: ColumnSelection) -> RowAxes | None:
+    def _find_axes(self, selection: ColumnSelection) -> RowAxes | None:
         """Return the axes of the variables to fit; None if they have different shapes."""
         fitted = [field.name for field in self.fields if field.is_numeric]
-        others = {*choice.exclude, *choice.by, choice.weights}
-        names = [name for name in (choice.columns or fitted) if name not in others]
+        others = {*selection.exclude, *selection.by, selection.weights}
+        names = [name for name in (selection.columns or fitted) if name not in others]
         found = [self._variables[name] for name in names if name in self._variables]
         if len({variable.shape for variable in found}) != 1:
             return None
