@@ -25,6 +25,7 @@ from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
 from evenly.sources.selection import resolve_row_columns
 from evenly.sources.source import Source
+from evenly.sources.sql.identifiers import quote_identifier
 from evenly.sources.tables import ColumnBatch, Table
 
 if TYPE_CHECKING:
@@ -239,8 +240,7 @@ def relation_reader(
     relation: "duckdb.DuckDBPyRelation", names: Sequence[str]
 ) -> "pyarrow.RecordBatchReader | duckdb.DuckDBPyRelation":
     """Return a reader of some columns of a DuckDB relation."""
-    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-    projection = relation.project(", ".join(quoted))
+    projection = relation.project(", ".join(map(quote_identifier, names)))
     for method in ("to_arrow_reader", "fetch_arrow_reader", "fetch_record_batch"):
         if hasattr(projection, method):
             return getattr(projection, method)(2**17)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
+from evenly.block import GroupKeys
 from evenly.sources.arrays import StructuredTable, field_of
 from evenly.sources.fields import Field
 from evenly.sources.fill_values import column_of
@@ -62,20 +63,21 @@ class ArraysTable:
         with closing(read_ahead(_read_blocks(arrays, iter(blocks)))) as pieces:
             for slices, piece in pieces:
                 shape = tuple(axis.stop - axis.start for axis in slices)
+                values = (column_of(values, shape) for values in piece[: len(names)])
+                groups = self._keys(keys, piece[len(names) :], shape)
                 done = read + math.prod(shape)
-                yield ColumnBatch(
-                    (
-                        *(column_of(values, shape) for values in piece[: len(names)]),
-                        *(
-                            keys_of(values, shape, name, self.label)
-                            for name, values in zip(keys, piece[len(names) :], strict=True)
-                        ),
-                    ),
-                    self._bytes_before(done, blocks.size) - self._bytes_before(read, blocks.size),
-                )
+                nbytes = blocks.share(self.nbytes, read, done)
+                yield ColumnBatch((*values, *groups), nbytes)
                 read = done
                 del piece
         log_remarks(aligned.array for aligned in arrays)
+
+    def _keys(
+        self, names: Sequence[str], arrays: Sequence[AnyArray], shape: tuple[int, ...]
+    ) -> Iterator[GroupKeys]:
+        """Yield the group keys of a block, in the order of the names."""
+        for name, values in zip(names, arrays, strict=True):
+            yield keys_of(values, shape, name, self.label)
 
     def _find_axes(self, selection: ColumnSelection) -> RowAxes | None:
         """Return the axes of the variables to fit; None if they have different shapes."""
@@ -86,9 +88,6 @@ class ArraysTable:
         if len({variable.shape for variable in found}) != 1:
             return None
         return RowAxes(found[0].shape, found[0].dims, None)
-
-    def _bytes_before(self, rows: int, total: int) -> int:
-        return (self.nbytes or 0) * rows // max(1, total)
 
 
 class RecordsTable:
