@@ -62,11 +62,11 @@ def apply_into_folder(
         location = location_of(output)
         if location.is_local:
             os.makedirs(os.path.dirname(location.path), exist_ok=True)
-        part = file._replace(partition=tuple(_needed(file, moments)))
+        part = file._replace(partition=tuple(_needed_partitions(file, moments)))
         apply_files(moments, file.path, [part], output, **options)
 
 
-def _needed(file: FileRef, moments: Moments | GroupedMoments) -> Iterator[Any]:
+def _needed_partitions(file: FileRef, moments: Moments | GroupedMoments) -> Iterator[Any]:
     """Yield the columns in the names of folders that normalization needs.
 
     The others stay in the relative path.

@@ -15,7 +15,7 @@ from evenly.drift.text import comparison_table
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.moments import GroupedMoments, Moments, load
 from evenly.moments.table_repr import TableRepr
-from evenly.moments.text_table import Table
+from evenly.moments.text_table import TextTable
 from evenly.typing import Path
 
 AnyMoments = Moments | GroupedMoments
@@ -65,7 +65,7 @@ class Comparison(TableRepr):
         """
         return comparison_page(self, sources)
 
-    def _table_view(self) -> Table:
+    def _table_view(self) -> TextTable:
         return comparison_table(self)
 
     def __getitem__(self, name: str | int | tuple[str, str | int]) -> ColumnDrift:

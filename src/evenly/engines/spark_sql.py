@@ -13,7 +13,7 @@ from evenly.engines.vector_columns import single_vector_column
 from evenly.errors import UnsupportedTypeError, check_choice
 from evenly.transform import Scaling
 from evenly.transform.dtypes import result_dtype
-from evenly.transform.frames import match_columns
+from evenly.transform.frames import require_columns
 from evenly.transform.scaling import MISSING_POLICIES
 
 Types = list[tuple[str, str]]
@@ -53,7 +53,7 @@ def scaled(
         return {
             name: _vector_expression(quoted(name), type_of[name], scaling, dtype, missing, label)
         }
-    names = match_columns(scaling.columns, list(type_of))
+    names = require_columns(scaling.columns, list(type_of))
     if not scaling.inverse:
         times = [_time_unit_or_type(type_of[name]) for name in names]
         check_time_units(names, scaling.dtypes, times)

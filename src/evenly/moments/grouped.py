@@ -356,7 +356,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             for summary in summaries(group, format_key(key if isinstance(key, tuple) else (key,)))
         ]
 
-    def _table_view(self) -> text_table.Table:
+    def _table_view(self) -> text_table.TextTable:
         return group_table(self, 20, 4)
 
     def _table_rows(self, key: Key) -> list[text_table.Row]:
@@ -397,7 +397,7 @@ def one_group(key: Key, moments: Moments, by: By) -> GroupedMoments:
     return GroupedMoments(metadata, KeyIndex.of([key]), state)
 
 
-def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Table:
+def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.TextTable:
     """Return a table of one line per group and column.
 
     Parameters
@@ -413,7 +413,7 @@ def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Tab
         rows = first[:head] + last[-tail:]
     else:
         rows = [row for key in keys for row in moments._table_rows(key)]
-    return text_table.Table(
+    return text_table.TextTable(
         moments._title(),
         ("group", *text_table.HEADINGS),
         rows,

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from evenly.block import GroupKeys
 from evenly.errors import DataError, check_choice, suggest
 from evenly.group_keys import Key, format_key, key_type
-from evenly.transform.methods import Method, equal_quantiles_error
+from evenly.transform.affine_scaling import equal_quantiles_error
+from evenly.transform.methods import Method
 from evenly.transform.scaling import Floats, Scaling
 from evenly.typing import Real
 

@@ -44,7 +44,7 @@ def _scale_arrow(
 
 
 def _column_of(scaling: Scaling | GroupScaling, name: str | None) -> int:
-    """Return the index of the column of the moments that a series is."""
+    """Return the index of the column of the moments that a series stands for."""
     if scaling.num_features == 1:
         return 0
     columns = scaling.columns or ()

@@ -12,7 +12,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
 from evenly.sources.selection import ColumnSelection
-from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of
+from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of_block
 from evenly.sources.stores.chunking import Slices, plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
@@ -77,7 +77,7 @@ class ArraysTable:
     ) -> Iterator[GroupKeys]:
         """Yield the group keys of a block, in the order of the names."""
         for name, values in zip(names, arrays, strict=True):
-            yield keys_of(values, shape, name, self.label)
+            yield keys_of_block(values, shape, name, self.label)
 
     def _find_axes(self, selection: ColumnSelection) -> RowAxes | None:
         """Return the axes of the variables to fit; None if they have different shapes."""
