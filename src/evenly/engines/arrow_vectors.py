@@ -51,7 +51,7 @@ def _is_list(dtype: object) -> bool:
     )
 
 
-def as_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyArray:
+def vectors_to_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyArray:
     """Return lists or tensors as one array whose first axis is the rows.
 
     Null rows and null items become NaN. Tensors of different shapes are returned as an object
@@ -66,7 +66,7 @@ def as_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyA
 
     Examples
     --------
-    >>> as_array(pa.array([[1, 2], None, [3, None]]), "column 'x'")
+    >>> vectors_to_array(pa.array([[1, 2], None, [3, None]]), "column 'x'")
     array([[ 1.,  2.],
            [nan, nan],
            [ 3., nan]])

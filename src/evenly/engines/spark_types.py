@@ -48,10 +48,10 @@ def column_kind(spark_type: str) -> str:
     }.get(base, base)
 
 
-def quoted(name: str) -> str:
+def quote_column(name: str) -> str:
     """Return a column name quoted for SQL.
 
-    >>> quoted("a`b.c")
+    >>> quote_column("a`b.c")
     '`a``b.c`'
     """
     return "`" + name.replace("`", "``") + "`"

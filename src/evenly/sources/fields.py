@@ -4,6 +4,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 NUMBER, NULL = "number", "null"
+NO_VALUES = "no values"
+"""The reason why a column is left out in which no row has a value."""
 
 _TEMPORAL = ("timestamp", "date", "time", "duration")
 _DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")

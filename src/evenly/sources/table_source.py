@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from evenly.block import Block, GroupKeys
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
-from evenly.sources.fields import NULL, Field
+from evenly.sources.fields import NO_VALUES, NULL, Field
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import (
     ColumnSelection,
@@ -155,7 +155,7 @@ class TableSource:
             yield from read(table)
             unseen = self._unresolved_nulls(table, unseen)
         if self._selection.columns is None:
-            self.left_out |= dict.fromkeys(sorted(unseen), "no values")
+            self.left_out |= dict.fromkeys(sorted(unseen), NO_VALUES)
 
     def _blocks_of(self, table: Table) -> Iterator[Block]:
         names, weights, by = self._columns.names, self._columns.weights, self._columns.by
