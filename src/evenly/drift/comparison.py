@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
-from evenly.drift.baseline import Baseline, measure_baseline, pool
+from evenly.drift.baseline import Baseline, measure_baseline, merge_earlier
 from evenly.drift.column import MEASURES, ColumnDrift, attention, compare_column, over_limits
 from evenly.drift.facts import ColumnFacts, Label, facts_of
 from evenly.drift.page import comparison_page
@@ -158,7 +158,7 @@ def compare(
             train, baseline = _as_moments(before), None
             _check_alike(train, serve)
         else:
-            train = pool(days)  # type: ignore[arg-type]
+            train = merge_earlier(days)  # type: ignore[arg-type]
             baseline = measure_baseline(days, train)  # type: ignore[arg-type]
         columns = _compare_columns(facts_of(train), facts_of(serve), limit, confidence, baseline)
     rows = train.rows, serve.rows

@@ -7,7 +7,8 @@ NUMBER, NULL = "number", "null"
 NO_VALUES = "no values"
 """The reason why a column is left out in which no row has a value."""
 
-_TEMPORAL = ("timestamp", "date", "time", "duration")
+TIME_KINDS = ("timestamp", "date", "time", "duration")
+"""Kinds of times, which are followed by their unit: ``"timestamp[us]"``."""
 _DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
 """Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 
@@ -56,5 +57,5 @@ def reason_of(kind: str) -> str:
 @lru_cache(maxsize=1024)
 def is_selectable(kind: str) -> bool:
     """Return whether a column of this kind can be fitted; see `Field`."""
-    is_named = reason_of(kind) in (*_TEMPORAL, *_DESCRIPTIVE)
+    is_named = reason_of(kind) in (*TIME_KINDS, *_DESCRIPTIVE)
     return kind in (NUMBER, NULL) or (is_named and kind != "partition[string]")
