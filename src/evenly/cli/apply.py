@@ -17,7 +17,7 @@ from evenly.cli.options import (
 from evenly.cli.outputs import check_output, check_outputs
 from evenly.cli.parts import parse_axis
 from evenly.cli.pipes import (
-    STANDARD,
+    STANDARD_STREAM,
     folder_suffix,
     input_format_option,
     is_folder,
@@ -98,7 +98,7 @@ def apply_command(
         _check_inverse(options)
         del options["clip"]
     options["csv"] = parse_csv(options)
-    if statistics == STANDARD and STANDARD in sources:
+    if statistics == STANDARD_STREAM and STANDARD_STREAM in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")
     moments = without_keys(
         load_statistics(statistics),

@@ -19,7 +19,7 @@ from evenly.cli.options import (
 )
 from evenly.cli.outputs import check_output, check_page, check_statistics
 from evenly.cli.parts import Axes, explaining_equals, feature_axis_option, parse_axes, select_option
-from evenly.cli.pipes import STANDARD, input_format_option, open_input
+from evenly.cli.pipes import STANDARD_STREAM, input_format_option, open_input
 from evenly.cli.results import Results
 from evenly.cli.storage import as_path, storage_option
 from evenly.printable import printable
@@ -252,20 +252,20 @@ def _fit_by_key(
 
 def _check_results(output: str | None, report: str | None, as_json: bool) -> None:
     """Check that standard output has one document at most."""
-    if as_json and output == STANDARD:
+    if as_json and output == STANDARD_STREAM:
         raise click.UsageError("--json and -o - both print to standard output. Choose one.")
-    if report == STANDARD:
+    if report == STANDARD_STREAM:
         raise click.UsageError("--report needs a file, such as --report report.html.")
 
 
 def _check_standard_input(sources: Names, keys: dict[str, str] | None, state: SavedState) -> None:
     """Check the options that need files, which can be read again."""
-    if STANDARD in sources and keys is not None:
+    if STANDARD_STREAM in sources and keys is not None:
         raise click.UsageError(
             "Standard input cannot be fitted with --select KEY=PATH, which reads a source once for "
             "each key. Pass a file."
         )
-    if STANDARD in sources and state:
+    if STANDARD_STREAM in sources and state:
         raise click.UsageError(
             "Standard input cannot be fitted with --checkpoint or --update, which record files."
         )

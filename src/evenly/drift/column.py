@@ -162,7 +162,7 @@ def over_limits(column: ColumnDrift, limits: Mapping[str, float]) -> tuple[str, 
     return tuple(name for name, distance in found.items() if distance.nearest > limits[name])
 
 
-def attention(column: ColumnDrift) -> tuple[bool, bool, float, float]:
+def attention_key(column: ColumnDrift) -> tuple[bool, bool, float, float]:
     """Return the key by which columns are sorted, the largest first."""
     found = distances(column).values()
     nearest = max((distance.nearest for distance in found), default=0.0)

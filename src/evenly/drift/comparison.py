@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
 from evenly.drift.baseline import Baseline, measure_baseline, merge_earlier
-from evenly.drift.column import MEASURES, ColumnDrift, attention, compare_column, over_limits
+from evenly.drift.column import MEASURES, ColumnDrift, attention_key, compare_column, over_limits
 from evenly.drift.facts import ColumnFacts, Label, facts_of
 from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
@@ -186,7 +186,7 @@ def _compare_columns(
             limits, ranks = baseline.limits(label, limit), baseline.ranks(label, column)
         over = over_limits(column, limits)
         columns.append(replace(column, over=over, limits=tuple(limits.items()), ranks=ranks))
-    return tuple(sorted(columns, key=attention, reverse=True))
+    return tuple(sorted(columns, key=attention_key, reverse=True))
 
 
 def _several(before: object) -> list[AnyMoments] | None:

@@ -9,6 +9,7 @@ from evenly import _core
 from evenly.columns import column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
 from evenly.group_keys import (
+    By,
     Key,
     KeyPart,
     format_key,
@@ -23,7 +24,7 @@ from evenly.moments.anchors import scaling_by_method
 from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
-from evenly.moments.records import By, group_records, groups_from_records, records
+from evenly.moments.records import group_records, groups_from_records, records
 from evenly.moments.summaries import summaries
 from evenly.printable import printable
 from evenly.program_version import program_version

@@ -15,7 +15,7 @@ from evenly.moments.records import records, state_from_records
 from evenly.program_version import program_version
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
-from evenly.transform.methods import STANDARD, Method, MethodOptions, parse_method
+from evenly.transform.methods import STANDARDIZE, Method, MethodOptions, parse_method
 from evenly.transform.scaling import ScalingKeywords
 from evenly.transform.scaling_errors import not_fitted_error
 from evenly.typing import (
@@ -329,7 +329,7 @@ class Moments(ColumnAccumulator):
         correction: Real,
         tolerance: float = 0.0,
         too_few: str = "error",
-        method: Method = STANDARD,
+        method: Method = STANDARDIZE,
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BYTES = 16 * 2**20
 
 
-class Chunk(NamedTuple):
+class ArrayRows(NamedTuple):
     """Consecutive rows of the column in one table.
 
     Attributes
@@ -93,7 +93,7 @@ class ListColumnSource(SequentialSource):
 
     def __init__(
         self,
-        chunks: Iterable[Chunk],
+        chunks: Iterable[ArrayRows],
         column: SelectedColumn,
         options: ReadOptions,
         description: str,
@@ -118,7 +118,7 @@ class ListColumnSource(SequentialSource):
                 row += block.rows
 
 
-def _with_rows(source: ArraySource, chunk: Chunk) -> Source:
+def _with_rows(source: ArraySource, chunk: ArrayRows) -> Source:
     """Return the source of the arrays of a chunk with the weights and keys of its rows.
 
     Raises
@@ -150,7 +150,7 @@ def is_image_type(dtype: "pyarrow.DataType") -> bool:
     return bool(types.is_binary(dtype) or types.is_large_binary(dtype))
 
 
-def chunks_of(column: SelectedColumn) -> Iterator[Chunk]:
+def chunks_of(column: SelectedColumn) -> Iterator[ArrayRows]:
     """Yield the rows of the column, split to the size of a block."""
     for part in column.parts:
         row = 0
@@ -163,7 +163,7 @@ def chunks_of(column: SelectedColumn) -> Iterator[Chunk]:
                     name = column.others.weights
                     weights = weights_from_column(columns.pop(0), name, row, part.label)
                 keys = cross_keys(columns) if columns else None
-                yield Chunk(part.label, row, values, weights, keys)
+                yield ArrayRows(part.label, row, values, weights, keys)
                 row += len(values)
 
 
@@ -180,7 +180,7 @@ def _split(column: object, label: str) -> Iterator[tuple[int, Any]]:
 
 
 def image_files(
-    chunks: Iterable[Chunk], *, open_paths: bool = False, first: int = 0
+    chunks: Iterable[ArrayRows], *, open_paths: bool = False, first: int = 0
 ) -> Iterator[ImageFile]:
     """Yield the images without the first ones; the threads that decode them also read them."""
     for chunk in chunks:

@@ -22,7 +22,7 @@ from evenly.sources.fields import NUMBER, Field
 from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
-from evenly.sources.pandas_blocks import is_number, number_blocks
+from evenly.sources.pandas_blocks import is_numpy_number, number_blocks
 from evenly.sources.selected_column import ArrayBatch
 from evenly.sources.selection import RowColumns
 from evenly.sources.tables import ColumnBatch
@@ -88,7 +88,7 @@ def _kinds(frame: "pandas.DataFrame") -> list[str]:
 
 def _kind_at(frame: "pandas.DataFrame", dtype: AnyDtype, position: int) -> str:
     """Return the kind of a column from its dtype; indexing a frame takes 100 µs."""
-    if is_number(dtype) and dtype.itemsize <= 8:
+    if is_numpy_number(dtype) and dtype.itemsize <= 8:
         return NUMBER
     return kind_of_series(frame.iloc[:0, position])
 

@@ -1,13 +1,15 @@
 """Resolve the columns to fit: the selection of the user against the columns of the data."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
 from evenly.sources.fields import NULL, NUMBER, Field, is_selectable, reason_of
 
+_FITTED = (NUMBER, NULL)
+"""Kinds of the columns that are fitted without being named."""
 NameOrIndex = TypeVar("NameOrIndex", str, int)
 
 
@@ -87,31 +89,19 @@ def resolve_columns(
     DataError
         If no numeric column is left.
     """
-    kinds = dict(fields)
-    names = [column.name for column in fields]
-    in_file = [name for name, kind in fields if reason_of(kind) != "partition"]  # positions
-    excluded = {
-        _by_name(name, names if isinstance(name, str) else in_file, label)
-        for name in selection.exclude
-    }
+    excluded = set(_resolve_names(selection.exclude, fields, label))
     weights, by = row_columns = resolve_row_columns(selection, fields, label)
     excluded |= {*row_columns.names}
     if selection.columns is None:
-        numeric = (NUMBER, NULL)
-        chosen = [name for name, kind in fields if kind in numeric and name not in excluded]
-        skipped = (field for field in fields if field.kind not in numeric)
-        left_out = {name: reason_of(kind) for name, kind in skipped if name not in excluded}
+        others = [column for column in fields if column.name not in excluded]
+        chosen = [name for name, kind in others if kind in _FITTED]
+        left_out = {name: reason_of(kind) for name, kind in others if kind not in _FITTED}
     else:
-        chosen = [
-            _by_name(name, names if isinstance(name, str) else in_file, label)
-            for name in selection.columns
-        ]
-        chosen = [name for name in chosen if name not in excluded]
+        named = _resolve_names(selection.columns, fields, label)
+        chosen = [name for name in named if name not in excluded]
         left_out = {}
-    _check_unique([*chosen, *row_columns.names], names, label)
-    for name in chosen:
-        if not is_selectable(kinds[name]):
-            raise not_numeric_error(Field(name, kinds[name]), label)
+    _check_unique([*chosen, *row_columns.names], fields, label)
+    _check_selectable(chosen, fields, label)
     if not chosen:
         raise _no_columns_left_error(fields, label)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)
@@ -129,14 +119,11 @@ def resolve_row_columns(
     UnsupportedTypeError
         If the column of weights is not numeric.
     """
-    kinds = dict(fields)
     names = [column.name for column in fields]
     weights = None if selection.weights is None else _by_name(selection.weights, names, label)
     result = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in selection.by))
-    _check_unique([*result.names], names, label)
-    for name in result.numbers:
-        if not is_selectable(kinds[name]):
-            raise not_numeric_error(Field(name, kinds[name]), label)
+    _check_unique(result.names, fields, label)
+    _check_selectable(result.numbers, fields, label)
     return result
 
 
@@ -157,31 +144,14 @@ def resolve_positions(selection: ColumnSelection, number: int, label: str) -> li
     ColumnError
         For a name, because the columns of arrays have none, or a position out of range.
     """
-    if selection.by:
-        raise ColumnError(
-            "An array's columns have no names, so by= must have one key per row. "
-            f"Received: by={format_names(selection.by)}, for {label}. "
-            "Pass by=np.asarray(keys), or a data frame."
-        )
-    for name in (
-        *(selection.columns or ()),
-        *selection.exclude,
-        *filter(None, [selection.weights]),
-    ):
-        if isinstance(name, str):
-            raise ColumnError(
-                f"An array's columns have no names, only positions from 0 to {number - 1}. "
-                f"Received: {name!r}, for {label}. Pass a position, or a data frame."
-            )
+    _check_no_names(selection, number, label)
     if selection.everything:
         return None
     positions = list(range(number))
     excluded = {_by_position(name, positions, label) for name in selection.exclude}
-    wanted = (
-        positions
-        if selection.columns is None
-        else [_by_position(p, positions, label) for p in selection.columns]
-    )
+    wanted = positions
+    if selection.columns is not None:
+        wanted = [_by_position(p, positions, label) for p in selection.columns]
     chosen = [p for p in wanted if p not in excluded]
     if len(set(chosen)) != len(chosen):
         raise ColumnError(
@@ -190,6 +160,22 @@ def resolve_positions(selection: ColumnSelection, number: int, label: str) -> li
     if not chosen:
         raise DataError(f"At least one column must be left. Received: {label}, all excluded.")
     return chosen
+
+
+def _check_no_names(selection: ColumnSelection, number: int, label: str) -> None:
+    if selection.by:
+        raise ColumnError(
+            "An array's columns have no names, so by= must have one key per row. "
+            f"Received: by={format_names(selection.by)}, for {label}. "
+            "Pass by=np.asarray(keys), or a data frame."
+        )
+    weights = () if selection.weights is None else (selection.weights,)
+    for name in (*(selection.columns or ()), *selection.exclude, *weights):
+        if isinstance(name, str):
+            raise ColumnError(
+                f"An array's columns have no names, only positions from 0 to {number - 1}. "
+                f"Received: {name!r}, for {label}. Pass a position, or a data frame."
+            )
 
 
 def resolve_labels(
@@ -209,6 +195,13 @@ def resolve_labels(
     fields = [Field(name, NUMBER) for name in labels]
     names = resolve_columns(selection, fields, label).names
     return [labels.index(name) for name in names], names
+
+
+def _resolve_names(wanted: Iterable[str | int], fields: Sequence[Field], label: str) -> list[str]:
+    """Return the names of columns; a position is that of a column in the file."""
+    names = [column.name for column in fields]
+    in_file = [name for name, kind in fields if reason_of(kind) != "partition"]
+    return [_by_name(name, names if isinstance(name, str) else in_file, label) for name in wanted]
 
 
 def _by_name(name: str | int, names: list[str], label: str) -> str:
@@ -244,8 +237,15 @@ def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> 
     )
 
 
-def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
-    available, wanted = Counter(names), Counter(chosen)
+def _check_selectable(names: Iterable[str], fields: Sequence[Field], label: str) -> None:
+    kinds = dict(fields)
+    for name in names:
+        if not is_selectable(kinds[name]):
+            raise not_numeric_error(Field(name, kinds[name]), label)
+
+
+def _check_unique(chosen: Sequence[str], fields: Sequence[Field], label: str) -> None:
+    available, wanted = Counter(column.name for column in fields), Counter(chosen)
     for name in chosen:
         if available[name] > 1:
             raise ColumnError(

@@ -43,7 +43,7 @@ class Method:
     clip: tuple[float, float] | None = None
 
 
-STANDARD = Method()
+STANDARDIZE = Method()
 MethodOptions: TypeAlias = tuple[str, Sequence[float] | None, Sequence[float] | None, object]
 """The arguments of `parse_method`."""
 
@@ -65,7 +65,7 @@ def parse_method(
         For an unknown method, an option that it does not have, or an invalid value.
     """
     if method == "standard" and range is None and q is None and clip is None:
-        return STANDARD
+        return STANDARDIZE
     check_choice("method", method, METHODS)
     for name, value, methods in (("range", range, _RANGES), ("q", q, _QUANTILES)):
         if value is not None and method not in methods:

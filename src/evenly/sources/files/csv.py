@@ -15,7 +15,7 @@ from evenly.block import missing_column
 from evenly.errors import ColumnError, SourceError
 from evenly.sources.arrow_input import open_arrow_stream
 from evenly.sources.fields import Field
-from evenly.sources.files.csv_chunks import Chunk, chunks
+from evenly.sources.files.csv_chunks import CsvChunk, chunks
 from evenly.sources.files.csv_columns import ColumnDecoder
 from evenly.sources.files.csv_header import split_header
 from evenly.sources.files.csv_options import DEFAULT_FORMAT, CsvFormat
@@ -126,7 +126,7 @@ class CsvTable:
         indices = map(int, table.column_names)
         return table.rename_columns([self._names[self._columns.index(i)] for i in indices])
 
-    def _all_chunks(self) -> Iterator[Chunk]:
+    def _all_chunks(self) -> Iterator[CsvChunk]:
         yield self._first
         yield from self._chunks
 
@@ -152,7 +152,7 @@ class CsvTable:
                 yield from self._scaled_and_copied(chunk, scaled, copied, dtypes)
 
     def _scaled_and_copied(
-        self, chunk: Chunk, scaled: list[int], copied: list[int], dtypes: Mapping[str, str]
+        self, chunk: CsvChunk, scaled: list[int], copied: list[int], dtypes: Mapping[str, str]
     ) -> "Iterator[pyarrow.RecordBatch]":
         text = self._decoder.text(chunk, copied)
         row = 0
