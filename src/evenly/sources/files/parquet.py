@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources import block_sizes
-from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import open_array, schema_of
+from evenly.sources.arrow_input import open_arrow_array, schema_of
 from evenly.sources.arrow_reader import ColumnReader
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.files.parquet_pages import CheckedFile, PageCheck
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
@@ -101,7 +101,7 @@ class ParquetTable:
         """Yield the columns of batches that take ``nbytes`` bytes of the file in total."""
         reader: ColumnReader | None = None
         for batch in batches:
-            array = open_array(batch, self.label, SourceError)
+            array = open_arrow_array(batch, self.label, SourceError)
             reader = reader or ColumnReader(array.schema, names, self.label, SourceError, keys)
             yield ColumnBatch(reader.read(array), nbytes * batch.num_rows // max(1, self.rows or 0))
             del batch, array  # before the next batch is decoded, which halves the memory
