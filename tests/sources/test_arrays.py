@@ -91,8 +91,55 @@ def test_masked_values_are_missing():
     assert evenly.fit(x).missing.tolist() == [0, 1]
     integers = np.ma.masked_array([1, 2, 3], mask=[False, True, False], dtype=np.int32)
     assert evenly.fit(integers).mean.tolist() == [2.0]
-    wide = np.ma.masked_array([1, 2], mask=[True, False], dtype=np.int64)
-    assert "must fit in float64" in refusal(evenly.UnsupportedTypeError, wide)
+    small = np.ma.masked_array([2**60, 2**53], mask=[True, False], dtype=np.int64)
+    assert evenly.fit(small).mean.tolist() == [2.0**53]
+
+
+def test_masked_integers_that_float64_rounds_are_refused_with_the_way_out():
+    wide = np.ma.masked_array([1, 2**53 + 1], mask=[True, False], dtype=np.int64)
+    assert refusal(evenly.UnsupportedTypeError, wide) == (
+        "Values beside masked ones must be floats, or integers up to 2**53, since NaN marks the "
+        "masked ones. Received: dtype int64. Pass a dict of one-dimensional columns, such as "
+        "{'x': array}, whose integers are exact."
+    )
+    assert evenly.fit({"x": wide}).sum == [2**53 + 1]
+
+
+class Masked:
+    """An object whose conversion to NumPy is a masked array, such as a variable of netCDF4."""
+
+    def __init__(self, array):
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+    def __len__(self):
+        return len(self.array)
+
+
+def test_mask_of_a_converted_object_or_of_rows_in_a_list_is_kept():
+    rows = np.ma.masked_equal(np.array([[1.0, -9.0], [3.0, 5.0]]), -9.0)
+    for x in (Masked(rows), [rows[0], rows[1]]):
+        moments = evenly.fit(x, feature_axis=-1 if isinstance(x, Masked) else 0)
+        assert moments.mean.tolist() == [2.0, 5.0]
+        assert np.isnan(moments.normalize(x)).tolist() == [[False, True], [False, False]]
+    column = np.ma.masked_equal(np.array([1, -9, 4]), -9)
+    for values in (column, Masked(column)):
+        moments = evenly.fit({"x": values})
+        assert (moments.mean.tolist(), moments.missing.tolist()) == ([2.5], [1])
+        assert moments.normalize({"x": values})["x"].tolist()[::2] == [-1.0, 1.0]
+
+
+def test_masked_group_keys_are_missing_and_masked_weights_are_refused():
+    keys = np.ma.masked_equal(np.array([1, -9, 1]), -9)
+    x = np.array([1.0, 2.0, 3.0])
+    for groups in (evenly.fit(x, by=keys), evenly.fit({"x": x, "k": keys}, by="k")):
+        assert {key: group.mean.item() for key, group in groups.items()} == {1: 2.0, None: 2.0}
+    assert "Received: nan in row 1 of weights=" in refusal(evenly.DataError, x, weights=keys)
+    named = refusal(evenly.DataError, {"x": x, "k": keys}, weights="k")
+    assert "Received: nan in row 1 of column 'k'" in named
 
 
 def test_a_structured_array_has_named_columns():

@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evenly.dispatch import stored_library
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.typing import AnyDtype
 
@@ -57,6 +59,9 @@ def _as_numpy(x: object, label: str) -> Any:
         return _masked_to_nan(x)
     if isinstance(x, np.ndarray):
         return x
+    if stored_library(x) in ("zarr", "hdf5"):
+        stores = import_module("evenly.sources.stores.stored_values")  # late: it reads arrays
+        return _as_numpy(stores.read_values(x), label)
     if not hasattr(x, "__array__") and hasattr(x, "__dlpack__"):
         return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
     if not _on_cpu(x):
@@ -67,12 +72,14 @@ def _as_numpy(x: object, label: str) -> Any:
 
     checked(x, label)  # PyArrow arrays have __array__ as well
     try:
-        array = np.asarray(x)
+        array = with_mask(x)
     except (ValueError, TypeError) as error:
         raise UnsupportedTypeError(
             "An array must be rectangular and numeric. "
             f"Received: {label} of type {type(x).__name__}: {error}."
         ) from None
+    if isinstance(array, np.ma.MaskedArray):
+        return _masked_to_nan(array)
     rounded = rounded_integer(x, array)
     if rounded is None:
         return array
@@ -81,6 +88,17 @@ def _as_numpy(x: object, label: str) -> Any:
         f"them. Received: {rounded} in {label}. Pass a dict of columns, such as {{'x': [...]}}, "
         "which are exact; or floats."
     )
+
+
+def with_mask(x: object) -> Any:
+    """Return an object as an array, which is masked if its values or its rows are.
+
+    ``np.asarray`` would drop the mask, and return the fill values that it hides.
+    """
+    if isinstance(x, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in x):
+        return np.ma.array(x)
+    array = np.asanyarray(x)
+    return array if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
 
 
 def rounded_integer(x: object, array: npt.NDArray[Any]) -> int | None:
@@ -117,12 +135,21 @@ def _masked_to_nan(x: Any) -> Any:
         return x.data
     if x.dtype.kind == "f":
         return x.filled(np.nan)
-    if x.dtype.kind in "iub" and x.dtype.itemsize < 8:
+    if x.dtype.kind in "iub" and _fits_in_float64(x):
         return x.astype(np.float64).filled(np.nan)
     raise UnsupportedTypeError(
-        f"A masked array must fit in float64 to use NaN. Received: dtype {x.dtype}. "
-        "Convert it with x.astype(float)."
+        "Values beside masked ones must be floats, or integers up to 2**53, since NaN marks the "
+        f"masked ones. Received: dtype {x.dtype}. Pass a dict of one-dimensional columns, such as "
+        "{'x': array}, whose integers are exact."
     )
+
+
+def _fits_in_float64(x: Any) -> bool:
+    """Return whether float64 has all integers of a masked array that are not masked."""
+    if x.dtype.itemsize < 8:
+        return True
+    present = x.compressed()
+    return not present.size or bool(present.min() >= -(2**53) and present.max() <= 2**53)
 
 
 def is_plain(dtype: AnyDtype) -> bool:
