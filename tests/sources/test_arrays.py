@@ -156,15 +156,12 @@ def test_a_structured_array_has_named_columns():
     [
         (np.array(["a"]), "<U1"),
         (np.array([1j]), "complex128"),
-        (np.array([1, None]), "object"),
         (np.array([1], "M8[s]"), "datetime64[s]"),
         (np.array([1], np.longdouble), str(np.dtype(np.longdouble))),
         (np.array([1], ml_dtypes.float8_e4m3fn), "float8_e4m3fn"),
         (torch.zeros(2, dtype=torch.complex64), "complex64"),
         (torch.zeros(2).to(torch.float8_e4m3fn), "float8_e4m3fn"),
         ([[1, "a"]], "<U21"),
-        ([1, None], "object"),
-        ([10**30], "object"),
     ],
     ids=lambda x: str(x)[:20],
 )
@@ -264,3 +261,75 @@ def test_a_masked_structured_array_is_refused_with_the_way_out():
 def test_a_field_with_fields_is_left_out_with_a_reason():
     array = np.zeros(3, [("p", [("x", float), ("y", float)]), ("q", int)])
     assert dict(evenly.fit(array).left_out) == {"p": "nested"}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        (
+            lambda x: torch.masked.masked_tensor(x, x > 0),
+            "masked. Pass x.get_data().where(x.get_mask(), torch.nan).",
+        ),
+        (
+            lambda x: torch.nested.nested_tensor([x, x], layout=torch.jagged),
+            "nested. Pass its tensors, with the axis of their columns: x.unbind().",
+        ),
+        (
+            lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+            "quantized. Pass x.dequantize().",
+        ),
+        (
+            lambda x: x.to("meta"),
+            "without values, on the meta device. Pass one with values.",
+        ),
+    ],
+    ids=["masked", "nested", "quantized", "meta"],
+)
+def test_tensors_without_one_number_for_each_index(make, received):
+    message = refusal(evenly.UnsupportedTypeError, make(torch.ones(2, 2)))
+    rule = "A tensor must hold one number for each index. Received: the array, which is "
+    assert message == rule + received
+
+
+def test_objects_are_refused_with_the_way_out():
+    received = "An array must hold integers, booleans or floats of at most 64 bits. Received: "
+    assert refusal(evenly.UnsupportedTypeError, [1.0, None]) == (
+        f"{received}the array of dtype object. Numbers with None, decimals and integers beyond 64 "
+        "bits can be columns of a dict: {'x': [...]}."
+    )
+    assert evenly.fit({"x": [1.0, None]}).missing.tolist() == [1]
+
+    class Sample:
+        def __init__(self):
+            self.x = torch.ones(2)
+
+    class Data(torch.utils.data.Dataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return Sample()
+
+    assert refusal(evenly.UnsupportedTypeError, Data()) == (
+        f"{received}sample 0 of dtype object. Its array attributes are 'x': pass select='x', for "
+        "example."
+    )
+    assert evenly.fit(Data(), select="x").rows == 2
+
+
+def test_dlpack_of_a_type_that_numpy_lacks():
+    class Exported:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+        def __dlpack__(self, **options):
+            return self.tensor.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.tensor.__dlpack_device__()
+
+    assert evenly.fit(Exported(torch.ones(2, 3))).rows == 2
+    message = refusal(evenly.UnsupportedTypeError, Exported(torch.ones(2).bfloat16()))
+    assert message.startswith("NumPy must be able to read an object with __dlpack__. Received: ")
+    assert message.endswith("Pass torch.from_dlpack(x).")

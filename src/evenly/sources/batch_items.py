@@ -57,23 +57,18 @@ def open_list(x: Any, label: str, opener: SourceOpener) -> Source:
 
 def open_iterable(x: Iterable[Any], _: str, opener: SourceOpener) -> Source:
     """Open an iterable of batches, or an iterable-style PyTorch dataset of samples."""
-    return _open_items(x, _open_sample if is_iterable_dataset(x) else _open_item, opener)
-
-
-def open_batches(x: Iterable[Any], opener: SourceOpener) -> Source:
-    """Open an iterable whose items are batches, so that one dimension is one column."""
-    return _open_items(x, _open_batch, opener)
-
-
-def open_loaded_samples(x: Iterable[Any], opener: SourceOpener) -> Source:
-    """Open an iterable of the samples of a dataset."""
-    return _open_items(x, _open_sample, opener)
-
-
-def _open_items(
-    x: Iterable[Any], open_item: Callable[[Any, str, SourceOpener], Source], opener: SourceOpener
-) -> Source:
+    open_item = _open_sample if is_iterable_dataset(x) else _open_item
     return _batch_source(x, x, open_item, opener)
+
+
+def open_batches(x: object, items: Iterable[Any], opener: SourceOpener) -> Source:
+    """Open the items of x, which are batches, so that one dimension is one column."""
+    return _batch_source(x, items, _open_batch, opener)
+
+
+def open_loaded_samples(x: object, items: Iterable[Any], opener: SourceOpener) -> Source:
+    """Open the items of x, which are samples of a dataset."""
+    return _batch_source(x, items, _open_sample, opener)
 
 
 def _batch_source(

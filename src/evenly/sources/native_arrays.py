@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.dispatch import stored_library
+from evenly.dispatch import array_attributes_hint, stored_library
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.typing import AnyDtype
 
@@ -36,15 +36,27 @@ def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a 
             "Pass x.toarray(), or a generator of dense slices."
         )
     array = _as_numpy(x, label)
+    if array.dtype == object:
+        raise _objects_error(x, label)
     if array.dtype.names is None:
         check_dtype(array.dtype, label)
     return array
 
 
+def _objects_error(x: object, label: str) -> UnsupportedTypeError:
+    """Return the error for Python objects: a list with None or decimals, or an unknown type."""
+    advice = array_attributes_hint(x) or (
+        " Numbers with None, decimals and integers beyond 64 bits can be columns of a dict: "
+        "{'x': [...]}."
+    )
+    return UnsupportedTypeError(
+        "An array must hold integers, booleans or floats of at most 64 bits. Received: "
+        f"{label} of dtype object.{advice}"
+    )
+
+
 def _as_tensor(x: Any, label: str) -> Any:
-    dtype = str(x.dtype).removeprefix("torch.")
-    if x.is_complex() or x.is_quantized or dtype.startswith("float8") or x.is_nested:
-        raise _not_numeric_error(dtype, label)
+    _check_tensor(x, label)
     if str(x.layout) != "torch.strided":
         raise UnsupportedTypeError(
             f"A tensor must be dense. Received: layout {x.layout}. Pass x.to_dense()."
@@ -52,6 +64,24 @@ def _as_tensor(x: Any, label: str) -> Any:
     if x.device.type != "cpu":
         _log.warning("The tensor is on %s; it is copied to the CPU.", x.device)
     return x.detach().cpu().resolve_neg()
+
+
+def _check_tensor(x: Any, label: str) -> None:
+    """Check that a tensor is one array of numbers, and say how to make one of it."""
+    for is_kind, kind, advice in (
+        (hasattr(x, "get_mask"), "masked", "x.get_data().where(x.get_mask(), torch.nan)"),
+        (x.is_nested, "nested", "its tensors, with the axis of their columns: x.unbind()"),
+        (x.is_quantized, "quantized", "x.dequantize()"),
+        (x.device.type == "meta", "without values, on the meta device", "one with values"),
+    ):
+        if is_kind:
+            raise UnsupportedTypeError(
+                f"A tensor must hold one number for each index. Received: {label}, which is "
+                f"{kind}. Pass {advice}."
+            )
+    dtype = str(x.dtype).removeprefix("torch.")
+    if x.is_complex() or dtype.startswith("float8"):
+        raise _not_numeric_error(dtype, label)
 
 
 def _as_numpy(x: object, label: str) -> Any:
@@ -63,7 +93,7 @@ def _as_numpy(x: object, label: str) -> Any:
         stores = import_module("evenly.sources.stores.stored_values")  # late: it reads arrays
         return _as_numpy(stores.read_values(x), label)
     if not hasattr(x, "__array__") and hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
+        return _from_dlpack(x, label)
     if not _on_cpu(x):
         _log.warning("%s is on another device; it is copied to the CPU.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy does not convert implicitly
@@ -88,6 +118,16 @@ def _as_numpy(x: object, label: str) -> Any:
         f"them. Received: {rounded} in {label}. Pass a dict of columns, such as {{'x': [...]}}, "
         "which are exact; or floats."
     )
+
+
+def _from_dlpack(x: Any, label: str) -> Any:
+    try:
+        return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
+    except (RuntimeError, BufferError) as error:  # a type that NumPy lacks, such as bfloat16
+        raise UnsupportedTypeError(
+            f"NumPy must be able to read an object with __dlpack__. Received: {label} of type "
+            f"{type(x).__name__}: {error} Pass torch.from_dlpack(x)."
+        ) from None
 
 
 def with_mask(x: object) -> Any:
