@@ -1,23 +1,27 @@
 """Read SQLite and PostgreSQL as Arrow data with their ADBC drivers."""
 
 import contextlib
+import logging
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.errors import DataError, SourceError
+from evenly.printable import printable
 from evenly.sources.arrow import fields_of
 from evenly.sources.arrow_input import open_stream, schema_of
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.sql.identifiers import find_table, query_error, selection
+from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
 from evenly.sources.sql.sqlite_integers import integers_of, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
+    exact_text,
     literals,
     search_query,
+    text_columns,
     typed_row,
     uncertain_columns,
     widest_types,
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     import pyarrow
     from adbc_driver_manager import dbapi as adbc_dbapi
 
+
+_log = logging.getLogger("evenly")
 
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
@@ -62,6 +68,7 @@ class AdbcTable:
             self._source = f"(\n{target.query}\n) AS q"
         self._typed_row: dict[str, str] = {}
         self._mixed: list[str] = []
+        self._texts: list[str] = []
         schema = self._sqlite_schema() if target.scheme == "sqlite" else self._server_schema()
         self.fields = fields_of(schema_of(schema, self.label, SourceError), self.label, SourceError)
 
@@ -73,6 +80,7 @@ class AdbcTable:
     def _sqlite_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, and note the columns that may hold integers beside reals."""
         schema = self._sqlite_types()
+        self._texts = text_columns(schema)
         self._mixed = mixed_columns(schema, self._declared_types())
         return schema
 
@@ -131,20 +139,61 @@ class AdbcTable:
         """Yield columns as PyArrow record batches while the query runs."""
         return self._split_batches(names, exact=())
 
-    def batches_to_scale(self, dtypes: Mapping[str, str]) -> Generator[Any]:
-        """Yield record batches of all columns; see `ScalableTable`."""
-        return self._split_batches([field.name for field in self.fields], exact=dtypes)
+    def batches_to_scale(self, dtypes: Mapping[str, str], keys: Collection[str]) -> Generator[Any]:
+        """Yield record batches of all columns; see `ScalableTable`.
 
-    def _split_batches(self, names: Sequence[str], exact: Collection[str]) -> Generator[Any]:
-        """Yield record batches, split where integers need another type in columns to be exact."""
+        Raises
+        ------
+        DataError
+            If float64 rounds an integer in a column of keys.
+        """
+        names = [field.name for field in self.fields]
+        return self._split_batches(names, exact=dtypes, keys=keys)
+
+    def _split_batches(
+        self, names: Sequence[str], exact: Collection[str], keys: Collection[str] = ()
+    ) -> Generator[Any]:
+        """Yield record batches, split where integers need another type in columns to be exact.
+
+        Other columns are copied as float64, and a warning names those that this rounds.
+        """
         mixed = [name for name in self._mixed if name in names and name in exact]
-        with contextlib.closing(self._read(names, integers_of(mixed))) as batches:
+        copied = [name for name in self._mixed if name in names and name not in exact]
+        reported: set[str] = set()
+        with contextlib.closing(self._read(names, integers_of([*mixed, *copied]))) as batches:
             for batch in batches:
-                yield from split_batch(batch, mixed)
+                width = len(names) + len(mixed)
+                for name, integers in zip(copied, batch.columns[width:], strict=True):
+                    if integers.null_count < len(integers) and name not in reported:
+                        reported.add(name)
+                        self._report_rounded(name, name in keys)
+                yield from split_batch(batch.select(range(width)), mixed)
+
+    def _report_rounded(self, name: str, is_key: bool) -> None:
+        """Warn that a column is copied as float64; for a key, raise an error.
+
+        Raises
+        ------
+        DataError
+            If the column has group keys.
+        """
+        advice = f"query=SELECT ..., CAST({quoted(name)} AS TEXT) AS {quoted(name)} FROM ..."
+        what = f"column {name!r} of {self.label}, with integers beyond 2**53 beside reals"
+        if is_key:
+            raise DataError(
+                "Group keys must be exact, and SQLite's driver reads integers beside reals as "
+                f"float64. Received: {what}. Read them as text: {advice}"
+            )
+        _log.warning(
+            "%s, is copied as the nearest float64. To keep all digits, read it as text: %s",
+            printable(f"C{what[1:]}"),
+            printable(advice),
+        )
 
     def _read(self, names: Sequence[str], expressions: Sequence[str]) -> Generator[Any]:
         """Yield record batches of columns, and of expressions that are integers."""
-        query = selection(names, self._source, expressions)
+        columns = [exact_text(name) if name in self._texts else quoted(name) for name in names]
+        query = selection((), self._source, [*columns, *expressions])
         if self._typed_row:
             first = [*literals(self._typed_row, names), *("0" for _ in expressions)]
             query = f"SELECT {', '.join(first)} UNION ALL {query}"
