@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
+from evenly.sources.sql.postgresql_types import expressible, types_query
 from evenly.sources.sql.sqlite_integers import integers_of, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
@@ -68,19 +69,35 @@ class AdbcTable:
             self._source = f"(\n{target.query}\n) AS q"
         self._typed_row: dict[str, str] = {}
         self._mixed: list[str] = []
-        self._texts: list[str] = []
+        self._expressions: dict[str, str] = {}
         schema = self._sqlite_schema() if target.scheme == "sqlite" else self._server_schema()
         self.fields = fields_of(schema_of(schema, self.label, SourceError), self.label, SourceError)
 
     def _server_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, which a server knows without reading rows."""
-        with self._execute(selection((), self._source) + " LIMIT 0") as reader:
+        schema = self._empty_schema(())
+        if not schema.names:
+            return schema
+        with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
+            cursor.execute(types_query(schema.names, self._source))
+            types = dict(zip(schema.names, cursor.fetchone(), strict=True))
+        for name, kind in types.items():
+            if expression := expressible(name, kind):
+                self._expressions[name] = expression
+        return self._empty_schema(map(self._expression, schema.names))
+
+    def _empty_schema(self, expressions: Iterable[str]) -> "pyarrow.Schema":
+        with self._execute(f"{selection((), self._source, expressions)} LIMIT 0") as reader:
             return reader.schema
+
+    def _expression(self, name: str) -> str:
+        """Return the expression that reads a column."""
+        return self._expressions.get(name) or quoted(name)
 
     def _sqlite_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, and note the columns that may hold integers beside reals."""
         schema = self._sqlite_types()
-        self._texts = text_columns(schema)
+        self._expressions = {name: exact_text(name) for name in text_columns(schema)}
         self._mixed = mixed_columns(schema, self._declared_types())
         return schema
 
@@ -192,8 +209,7 @@ class AdbcTable:
 
     def _read(self, names: Sequence[str], expressions: Sequence[str]) -> Generator[Any]:
         """Yield record batches of columns, and of expressions that are integers."""
-        columns = [exact_text(name) if name in self._texts else quoted(name) for name in names]
-        query = selection((), self._source, [*columns, *expressions])
+        query = selection((), self._source, [*map(self._expression, names), *expressions])
         if self._typed_row:
             first = [*literals(self._typed_row, names), *("0" for _ in expressions)]
             query = f"SELECT {', '.join(first)} UNION ALL {query}"
