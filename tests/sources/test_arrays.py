@@ -4,8 +4,10 @@ import logging
 
 import ml_dtypes
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import xarray
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,7 +158,6 @@ def test_a_structured_array_has_named_columns():
     [
         (np.array(["a"]), "<U1"),
         (np.array([1j]), "complex128"),
-        (np.array([1], "M8[s]"), "datetime64[s]"),
         (np.array([1], np.longdouble), str(np.dtype(np.longdouble))),
         (np.array([1], ml_dtypes.float8_e4m3fn), "float8_e4m3fn"),
         (torch.zeros(2, dtype=torch.complex64), "complex64"),
@@ -333,3 +334,43 @@ def test_dlpack_of_a_type_that_numpy_lacks():
     message = refusal(evenly.UnsupportedTypeError, Exported(torch.ones(2).bfloat16()))
     assert message.startswith("NumPy must be able to read an object with __dlpack__. Received: ")
     assert message.endswith("Pass torch.from_dlpack(x).")
+
+
+TIMES = np.array(["2020-01-01", "2020-01-03", "NaT"], "M8[s]")
+
+
+@pytest.mark.parametrize("unit", ["h", "m", "s", "ms", "us", "ns"])
+@pytest.mark.parametrize("kind", ["times", "durations"])
+def test_times_of_numpy_are_fitted_when_named_as_in_pandas(unit, kind):
+    times = TIMES.astype(f"M8[{unit}]")
+    times = times if kind == "times" else times - times[0]
+    frame = pd.DataFrame({"t": times})
+    expected = evenly.fit(frame, columns=["t"])
+    record = np.rec.fromarrays([times], names="t")
+    labeled = xarray.Dataset({"t": ("x", times)})
+    masked = {"t": np.ma.masked_array(times, [False, False, True])}
+    for x in ({"t": times}, record, labeled, masked):
+        assert evenly.fit(x, columns=["t"]) == expected
+    z = expected.normalize(frame)["t"].tolist()
+    assert z[:2] == [-1.0, 1.0]
+    for x in ({"t": times}, masked, labeled):
+        result = np.asarray(expected.normalize(x)["t"])
+        assert result[:2].tolist() == z[:2]
+        assert np.isnan(result[2])
+    groups = evenly.fit({"t": times, "k": ["a", "a", "b"]}, columns=["t"], by="k")
+    normalized = groups["a"].normalize({"t": times[:2]})
+    assert normalized["t"].tolist() == [-1.0, 1.0]
+
+
+def test_days_of_numpy_are_dates_and_other_times_are_left_out():
+    days = evenly.fit({"t": TIMES.astype("M8[D]")}, columns=["t"])
+    assert (days.mean.tolist(), days.dtypes) == ([18263.0], ("date[day]",))
+    months = {"t": TIMES.astype("M8[M]"), "d": TIMES.astype("M8[D]"), "v": np.ones(3)}
+    assert dict(evenly.fit(months).left_out) == {"t": "datetime64", "d": "date"}
+
+
+def test_an_array_of_times_is_refused_with_the_way_out():
+    for x in (TIMES, pd.DatetimeIndex(TIMES), xarray.DataArray(TIMES, dims="x")):
+        message = refusal(evenly.UnsupportedTypeError, x)
+        advice = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
+        assert message.endswith(f" of dtype datetime64[s]. {advice}")

@@ -208,9 +208,12 @@ def check_dtype(dtype: AnyDtype, label: str) -> None:
 
 
 def _not_numeric_error(dtype: str, label: str) -> UnsupportedTypeError:
+    advice = "Convert it first, to float64 for example."
+    if dtype.startswith(("datetime64", "timedelta64")):
+        advice = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
     return UnsupportedTypeError(
         "An array must hold integers, booleans or floats of at most 64 bits. "
-        f"Received: {label} of dtype {dtype}. Convert it first, to float64 for example."
+        f"Received: {label} of dtype {dtype}. {advice}"
     )
 
 
