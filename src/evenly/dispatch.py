@@ -86,6 +86,11 @@ def is_series(x: object) -> bool:
     )
 
 
+def is_extension_array(x: object) -> bool:
+    """Return whether an object is an array of pandas, such as that of a Series: ``pd.array``."""
+    return is_instance(x, "pandas.api.extensions", "ExtensionArray")
+
+
 def is_mapping_of_columns(x: object) -> bool:
     """Return whether an object is a dict of equally long one-dimensional columns.
 

@@ -374,3 +374,26 @@ def test_an_array_of_times_is_refused_with_the_way_out():
         message = refusal(evenly.UnsupportedTypeError, x)
         advice = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
         assert message.endswith(f" of dtype datetime64[s]. {advice}")
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
+def test_integers_of_an_array_of_pandas_are_exact_beside_missing_ones(dtype):
+    wide = pd.array([2**60 + 1, None], dtype)
+    assert "integers up to 2**53" in refusal(evenly.UnsupportedTypeError, wide)
+    assert evenly.fit({"x": wide}).sum == [2**60 + 1]
+    assert evenly.fit(pd.array([2**60 + 1, 3], dtype)).sum == [2**60 + 4]
+    small = pd.array([1, None, 3], dtype)
+    moments = evenly.fit(small)
+    assert (moments.mean.tolist(), moments.missing.tolist()) == ([2.0], [1])
+    assert moments.normalize(small).tolist()[::2] == [-1.0, 1.0]
+    assert evenly.fit({"x": small}).normalize({"x": small})["x"].tolist()[::2] == [-1.0, 1.0]
+
+
+def test_rows_as_dicts_are_refused_with_the_way_out():
+    rows = [{"a": 1.0, "b": 2}, {"a": 3.0, "b": 4}]
+    assert refusal(evenly.DataError, rows) == (
+        "A dict in a list must have arrays, since a list has batches. Received: batch 0 with one "
+        "number for each of 'a', 'b'. Pass the rows as a frame, pandas.DataFrame(rows), or one "
+        "dict with a list for each column."
+    )
+    assert evenly.fit(pd.DataFrame(rows)).mean.tolist() == [2.0, 3.0]

@@ -123,6 +123,12 @@ def _nested_parts_error(part: tuple[Any, ...] | list[Any], label: str) -> DataEr
 
 def mapping_error(batch: Mapping[Any, Any], label: str) -> DataError:
     """Return the error for a dict that is not a table."""
+    if label.startswith("batch") and not any(hasattr(x, "__len__") for x in batch.values()):
+        return DataError(
+            "A dict in a list must have arrays, since a list has batches. Received: "
+            f"{label} with one number for each of {format_names(batch)}. Pass the rows as a frame, "
+            "pandas.DataFrame(rows), or one dict with a list for each column."
+        )
     return DataError(
         "A dict needs select= to choose one of its values, unless they are columns: "
         f"one-dimensional and of the same length. Received: {label} with keys "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evenly.block import Column, GroupKeys
-from evenly.dispatch import is_series
+from evenly.dispatch import is_extension_array, is_series
 from evenly.sources.arrays import field_of
 from evenly.sources.exact_rows import concat_columns
 from evenly.sources.fill_values import column_of
@@ -62,6 +62,8 @@ def _as_column(values: object, label: str) -> Any:
     """Return a series unchanged, and other values as an array; None makes an array of objects."""
     if is_series(values):
         return values
+    if is_extension_array(values):
+        return sys.modules["pandas"].Series(values)
     array: Any = with_mask(values) if isinstance(values, list | tuple | range) else values
     if rounded_integer(values, array) is not None:
         array = np.asarray(values, object)

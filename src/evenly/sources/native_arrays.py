@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.dispatch import array_attributes_hint, stored_library
+from evenly.dispatch import array_attributes_hint, is_extension_array, stored_library
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.typing import AnyDtype
 
@@ -89,6 +89,8 @@ def _as_numpy(x: object, label: str) -> Any:
         return _masked_to_nan(x)
     if isinstance(x, np.ndarray):
         return x
+    if is_extension_array(x):
+        return _of_pandas(x)
     if stored_library(x) in ("zarr", "hdf5"):
         stores = import_module("evenly.sources.stores.stored_values")  # late: it reads arrays
         return _as_numpy(stores.read_values(x), label)
@@ -118,6 +120,15 @@ def _as_numpy(x: object, label: str) -> Any:
         f"them. Received: {rounded} in {label}. Pass a dict of columns, such as {{'x': [...]}}, "
         "which are exact; or floats."
     )
+
+
+def _of_pandas(x: Any) -> Any:
+    """Return an array of pandas, whose integers NumPy would round beside missing values."""
+    missing = np.asarray(x.isna())
+    if getattr(x.dtype, "kind", "") not in "iu" or not missing.any():
+        return np.asarray(x)
+    integers = x.to_numpy(dtype=x.dtype.numpy_dtype, na_value=0)
+    return _masked_to_nan(np.ma.MaskedArray(integers, missing))
 
 
 def _from_dlpack(x: Any, label: str) -> Any:
