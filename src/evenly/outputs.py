@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
-from evenly.sources.files.locate import filesystem_of, is_local, open_errors
+from evenly.sources.files.filesystems import filesystem_of, is_local, open_errors
 from evenly.sources.read_errors import decode_errors, reason
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage

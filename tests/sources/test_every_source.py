@@ -95,6 +95,12 @@ def test_every_source_rejects_unknown_column(source, names):
         evenly.fit(source, columns=["aa"])
 
 
+def test_every_source_rejects_unknown_name_of_weights(source, names):
+    hint = "There must be a column" if names else "no names, only positions from 0 to 2"
+    with pytest.raises(evenly.ColumnError, match=f"{hint}.* Received: 'w'"):
+        evenly.fit(source, weights="w")
+
+
 def test_every_source_rejects_position_out_of_range(source, names):
     by_name = r"chosen by name, and only those of arrays by position\. Received: 3; .* has 'a', 'b'"
     by_position = r"position must be from 0 to 2\. Received: 3"

@@ -8,7 +8,7 @@ from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
 from evenly.html_report.numbers import share_text
-from evenly.moments.text_table import Table, format_name, format_value, omitted_line
+from evenly.moments.text_table import TextTable, format_name, format_value, omitted_line
 
 HEAD = 60
 """Lines that are shown of a longer table."""
@@ -44,13 +44,13 @@ class Compared(Protocol):
         """The number of data sets of the baseline, or 0."""
 
 
-def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
+def comparison_table(comparison: Compared, head: int = HEAD) -> TextTable:
     """Return the table of a comparison."""
     shown = comparison.columns[:head]
     has_shapes = any(column.shape is not None for column in comparison.columns)
     ranks = ("rank",) if comparison.earlier else ()
     headings = (*_HEADINGS, *(_SHAPE_HEADINGS if has_shapes else ()), *ranks, "remarks")
-    return Table(
+    return TextTable(
         title(comparison),
         headings,
         [_row(column, has_shapes, comparison.earlier) for column in shown],

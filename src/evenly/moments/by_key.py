@@ -324,11 +324,11 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
             for key, moments in self.items()
         }
 
-    def _table_view(self) -> text_table.Table:
+    def _table_view(self) -> text_table.TextTable:
         columns = [(key, i) for key, m in self.items() for i in range(m.num_features)]
         visible = text_table.visible_columns(len(columns))
         bounds = any(moments.extremes_are_bounds for moments in self.values())
-        return text_table.Table(
+        return text_table.TextTable(
             f"MomentsByKey of {len(self)} key{'s' * (len(self) != 1)}",
             ("key", *text_table.HEADINGS),
             [_row(key, self[key], column) for key, column in (columns[i] for i in visible)],

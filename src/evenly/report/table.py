@@ -6,7 +6,7 @@ from evenly.moments import GroupedMoments, Moments, MomentsByKey, grouped, text_
 from evenly.moments.nearly_constant import nearly_constant
 from evenly.moments.text_table import (
     BOUNDS,
-    Table,
+    TextTable,
     format_name,
     format_number,
     format_spread,
@@ -47,7 +47,7 @@ def table(moments: Moments) -> str:
     visible = moments if len(indices) == moments.num_features else moments.select(labels)
     hidden = moments.num_features - len(indices)
     return to_text(
-        Table(
+        TextTable(
             _title(moments),
             HEADINGS,
             _rows(visible, list(map(str, labels))) + _left_out(moments.left_out),

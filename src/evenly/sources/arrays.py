@@ -8,13 +8,14 @@ from evenly.block import Block
 from evenly.errors import UnsupportedTypeError
 from evenly.sources import block_sizes
 from evenly.sources.feature_axis import resolve_feature_axis
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.fill_values import column_of, time_kind
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.native_arrays import as_array, check_dtype, is_native, to_native
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import RowAxes
-from evenly.sources.selection import NUMBER, Field, resolve_positions
+from evenly.sources.selection import resolve_positions
 from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
 from evenly.typing import AnyDtype

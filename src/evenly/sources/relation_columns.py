@@ -1,5 +1,7 @@
 """Columns of DuckDB with values that it exports to Arrow as other values."""
 
+from evenly.sources.sql.identifiers import quote_identifier
+
 _LIMIT = 2**127
 _INFINITE = ("TIMESTAMP", "DATE")
 """The beginnings of the types that have infinite values."""
@@ -23,7 +25,7 @@ def expressible(name: str, kind: str) -> str:
     >>> expressible("a", "DATE").partition(" ELSE ")[0]
     'CASE WHEN isfinite("a") OR "a" IS NULL THEN "a"'
     """
-    column = '"' + name.replace('"', '""') + '"'
+    column = quote_identifier(name)
     if kind == "UHUGEINT":
         rule = f"{column} < {_LIMIT}::UHUGEINT"
         message = (

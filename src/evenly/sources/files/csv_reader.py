@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evenly import extras
-from evenly.sources.files.csv_chunks import Chunk
+from evenly.sources.files.csv_chunks import CsvChunk
 from evenly.sources.files.csv_numbers import Notation
 from evenly.system.workers import outside_main_thread
 
@@ -39,7 +39,7 @@ class ChunkReader:
 
     def read(
         self,
-        chunk: Chunk,
+        chunk: CsvChunk,
         columns: Sequence[int],
         types: "dict[int, pyarrow.DataType]",
         *,
@@ -82,7 +82,7 @@ class ChunkReader:
         )
         return self._without_hexadecimals(table, chunk)
 
-    def _without_hexadecimals(self, table: "pyarrow.Table", chunk: Chunk) -> "pyarrow.Table":
+    def _without_hexadecimals(self, table: "pyarrow.Table", chunk: CsvChunk) -> "pyarrow.Table":
         """Return columns with fields such as 0x1F, which PyArrow takes for integers, as text."""
         if b"0x" not in chunk.data and b"0X" not in chunk.data:
             return table
@@ -96,7 +96,7 @@ class ChunkReader:
                 table = table.set_column(table.column_names.index(name), name, column)
         return table
 
-    def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
+    def text(self, chunk: CsvChunk, columns: Sequence[int]) -> "pyarrow.Table":
         """Return columns of a chunk as text."""
         return self.read(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()), whole=True)
 
@@ -106,7 +106,7 @@ class ChunkReader:
         line = f'"{quoted}"'.encode()
         single = ChunkReader(1, self._delimiter, self.notation)
         try:
-            single.read(Chunk(line, 1), [0], {0: arrow_type})
+            single.read(CsvChunk(line, 1), [0], {0: arrow_type})
         except self._pyarrow.ArrowInvalid:
             return False
         return True

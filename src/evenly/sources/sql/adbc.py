@@ -9,14 +9,14 @@ from urllib.parse import quote
 from evenly import extras
 from evenly.errors import DataError, SourceError
 from evenly.printable import printable
-from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import open_stream, schema_of
+from evenly.sources.arrow_input import open_arrow_stream, schema_of
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
+from evenly.sources.sql.identifiers import find_table, query_error, quote_identifier, select_query
 from evenly.sources.sql.postgresql_types import expressible, types_query
-from evenly.sources.sql.sqlite_integers import integers_of, mixed_columns, split_batch
+from evenly.sources.sql.sqlite_integers import integer_expressions, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
     exact_text,
@@ -87,15 +87,15 @@ class AdbcTable:
         return self._empty_schema(map(self._expression, schema.names))
 
     def _empty_schema(self, expressions: Iterable[str]) -> "pyarrow.Schema":
-        with self._execute(f"{selection((), self._source, expressions)} LIMIT 0") as reader:
+        with self._execute(f"{select_query((), self._source, expressions)} LIMIT 0") as reader:
             return reader.schema
 
     def _expression(self, name: str) -> str:
         """Return the expression that reads a column."""
-        return self._expressions.get(name) or quoted(name)
+        return self._expressions.get(name) or quote_identifier(name)
 
     def _sqlite_schema(self) -> "pyarrow.Schema":
-        """Return the Arrow schema, and note the columns that may hold integers beside reals."""
+        """Return the Arrow schema, and record the columns that may hold both integers and reals."""
         schema = self._sqlite_types()
         self._expressions = {name: exact_text(name) for name in text_columns(schema)}
         self._mixed = mixed_columns(schema, self._declared_types())
@@ -112,7 +112,7 @@ class AdbcTable:
 
     def _sqlite_types(self) -> "pyarrow.Schema":
         """Return the Arrow schema, searching all rows for types that the first ones lack."""
-        with self._execute(selection((), self._source)) as reader:
+        with self._execute(select_query((), self._source)) as reader:
             schema = reader.schema
             first = next(iter(reader), None)
         names = uncertain_columns(schema, 0 if first is None else first.num_rows)
@@ -149,7 +149,7 @@ class AdbcTable:
         wanted = (*names, *keys)
         with contextlib.closing(self._split_batches(wanted, exact=wanted)) as batches:
             for batch in batches:
-                stream = open_stream(batch, self.label, SourceError)
+                stream = open_arrow_stream(batch, self.label, SourceError)
                 yield from stream_column_batches(stream, names, self.label, SourceError, keys)
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
@@ -177,7 +177,9 @@ class AdbcTable:
         mixed = [name for name in self._mixed if name in names and name in exact]
         copied = [name for name in self._mixed if name in names and name not in exact]
         reported: set[str] = set()
-        with contextlib.closing(self._read(names, integers_of([*mixed, *copied]))) as batches:
+        with contextlib.closing(
+            self._read(names, integer_expressions([*mixed, *copied]))
+        ) as batches:
             for batch in batches:
                 width = len(names) + len(mixed)
                 for name, integers in zip(copied, batch.columns[width:], strict=True):
@@ -194,7 +196,8 @@ class AdbcTable:
         DataError
             If the column has group keys.
         """
-        advice = f"query=SELECT ..., CAST({quoted(name)} AS TEXT) AS {quoted(name)} FROM ..."
+        column = quote_identifier(name)
+        advice = f"query=SELECT ..., CAST({column} AS TEXT) AS {column} FROM ..."
         what = f"column {name!r} of {self.label}, with integers beyond 2**53 beside reals"
         if is_key:
             raise DataError(
@@ -209,7 +212,7 @@ class AdbcTable:
 
     def _read(self, names: Sequence[str], expressions: Sequence[str]) -> Generator[Any]:
         """Yield record batches of columns, and of expressions that are integers."""
-        query = selection((), self._source, [*map(self._expression, names), *expressions])
+        query = select_query((), self._source, [*map(self._expression, names), *expressions])
         if self._typed_row:
             first = [*literals(self._typed_row, names), *("0" for _ in expressions)]
             query = f"SELECT {', '.join(first)} UNION ALL {query}"

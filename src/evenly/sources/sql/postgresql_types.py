@@ -6,7 +6,7 @@ or first ones.
 
 from collections.abc import Iterable
 
-from evenly.sources.sql.identifiers import quoted
+from evenly.sources.sql.identifiers import quote_identifier
 
 _CASTS = {"money": "numeric", "oid": "bigint"}
 _TIMES = ("date", "timestamp without time zone", "timestamp with time zone")
@@ -14,7 +14,7 @@ _TIMES = ("date", "timestamp without time zone", "timestamp with time zone")
 
 def types_query(names: Iterable[str], source: str) -> str:
     """Return a query for the types of the columns of a table or a subquery."""
-    types = ", ".join(f"pg_typeof(q.{quoted(name)})::text" for name in names)
+    types = ", ".join(f"pg_typeof(q.{quote_identifier(name)})::text" for name in names)
     rows = f"(SELECT * FROM {source} LIMIT 0) AS q"
     return f"SELECT {types} FROM (SELECT 1) AS one LEFT JOIN {rows} ON true"
 
@@ -33,7 +33,7 @@ def expressible(name: str, kind: str) -> str:
     >>> expressible("a", "money"), expressible("a", "integer")
     ('"a"::numeric AS "a"', '')
     """
-    column = quoted(name)
+    column = quote_identifier(name)
     if kind in _CASTS:
         return f"{column}::{_CASTS[kind]} AS {column}"
     if kind not in _TIMES:
