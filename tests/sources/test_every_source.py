@@ -115,6 +115,13 @@ def test_every_source_names_column_and_row_of_infinity(kind, columns, tmp_path, 
         evenly.fit(KINDS[kind](columns, tmp_path))
 
 
+def test_every_source_names_selected_column_of_infinity(kind, columns, tmp_path, names):
+    columns["a"][9] = np.inf
+    column = "'a'" if names else "0"
+    with pytest.raises(evenly.DataError, match=f"infinity in column {column}, row [0-9]+ of"):
+        evenly.fit(KINDS[kind](columns, tmp_path), columns=["b", "a"] if names else [1, 0])
+
+
 def test_every_source_can_treat_infinity_as_missing(kind, columns, tmp_path):
     columns["a"][9] = np.inf
     moments = evenly.fit(KINDS[kind](columns, tmp_path), infinite="missing")

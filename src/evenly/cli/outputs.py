@@ -49,12 +49,12 @@ def _check_content(
     start
         The first byte of files of this kind.
     """
-    from evenly.outputs import read_start
+    from evenly.outputs import read_first_byte
 
     if output is None or output == STANDARD_STREAM:
         return
     check_output(output, others)
-    if read_start(output) not in (None, b"", start):
+    if read_first_byte(output) not in (None, b"", start):
         raise click.UsageError(
             f"Only {kind} can be overwritten with {content}. "
             f"Received: {redact_url(output)!r}, which is not {kind}. Choose another name."

@@ -114,10 +114,11 @@ def without_keys(
     """
     from evenly.errors import DataError
     from evenly.moments import MomentsByKey
+    from evenly.printable import counted
 
     if isinstance(moments, MomentsByKey):
         raise DataError(
             f"evenly {command} needs the statistics of one table. Received: statistics of "
-            f"{len(moments)} key{'s' * (len(moments) != 1)}. {advice}."
+            f"{counted(len(moments), 'key')}. {advice}."
         )
     return moments

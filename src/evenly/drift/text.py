@@ -9,6 +9,7 @@ from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
 from evenly.html_report.numbers import share_text
 from evenly.moments.text_table import TextTable, format_name, format_value, omitted_line
+from evenly.printable import counted
 
 HEAD = 60
 """Lines that are shown of a longer table."""
@@ -63,7 +64,7 @@ def comparison_table(comparison: Compared, head: int = HEAD) -> TextTable:
 
 def title(comparison: Compared) -> str:
     """Return the line above the table."""
-    before, after = (f"{rows:,} row{'s' * (rows != 1)}" for rows in comparison.rows)
+    before, after = (counted(rows, "row") for rows in comparison.rows)
     days = f" in {comparison.earlier:,} data sets" if comparison.earlier else ""
     return f"{before}{days} before, {after} after"
 
@@ -71,7 +72,7 @@ def title(comparison: Compared) -> str:
 def verdict(comparison: Compared) -> str:
     """Return the line that says how many columns are over the limit."""
     over, total = len(comparison.over), len(comparison.columns)
-    count = f"{over:,} of {total:,} column{'s' * (total != 1)}"
+    count = f"{over:,} of {counted(total, 'column')}"
     usual = ", or what is usual among the data sets before" if comparison.earlier else ""
     return (
         f"over the limit of {comparison.limit:g}{usual}, at {comparison.confidence * 100:g} % "

@@ -15,6 +15,7 @@ from evenly.dispatch import is_path
 from evenly.fitting.checkpoint import Checkpoint, IncludedFiles
 from evenly.fitting.image_checkpoint import ImageCheckpoint
 from evenly.fitting.table_checkpoint import TableCheckpoint
+from evenly.printable import counted
 from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
 from evenly.sources.fields import Field
@@ -251,7 +252,7 @@ def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
         for path, file in zip(diff.paths, diff.files, strict=True)
         if file.rows
     ]
-    files = [f"{diff.skipped:,} file{'s' * (diff.skipped != 1)}"] if diff.skipped else []
+    files = [counted(diff.skipped, "file")] if diff.skipped else []
     included = " and ".join([*files, *partly_read])
     line = included and f"resumed from {checkpoint}: {included} already included"
     if diff.accepted:

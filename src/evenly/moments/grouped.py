@@ -26,7 +26,7 @@ from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
 from evenly.moments.records import group_records, groups_from_records, records
 from evenly.moments.summaries import summaries
-from evenly.printable import printable
+from evenly.printable import counted, printable
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
@@ -368,7 +368,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     def _title(self) -> str:
         numbers = (len(self), "group"), (self.rows, "row"), (self.num_features, "column")
-        counts = ", ".join(f"{number:,} {noun}{'s' * (number != 1)}" for number, noun in numbers)
+        counts = ", ".join(counted(number, noun) for number, noun in numbers)
         if self.by is None:
             return counts
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)

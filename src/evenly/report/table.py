@@ -14,7 +14,7 @@ from evenly.moments.text_table import (
     to_text,
     visible_columns,
 )
-from evenly.printable import printable
+from evenly.printable import counted, printable
 from evenly.report.torchvision import normalize_lines
 from evenly.time_text import is_time
 
@@ -93,8 +93,7 @@ def _remark(count: float, missing: float, constant: bool, nearly: bool) -> str:
 
 
 def _title(moments: Moments) -> str:
-    rows, columns = moments.rows, moments.num_features
-    return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
+    return f"{counted(moments.rows, 'row')}, {counted(moments.num_features, 'column')}"
 
 
 def _footer(moments: Moments) -> list[str]:

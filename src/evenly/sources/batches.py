@@ -5,6 +5,7 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import ColumnError, DataError, format_names
+from evenly.printable import counted
 from evenly.sources.fields import NO_VALUES
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import SequentialSource, Source
@@ -134,6 +135,5 @@ def check_same_columns(first: Block, block: Block, number: int) -> None:
 
 
 def _describe_columns(block: Block) -> str:
-    number = block.features
     names = "" if block.names is None else f" ({format_names(block.names)})"
-    return f"{number} column{'s' * (number != 1)}{names}"
+    return f"{counted(block.features, 'column')}{names}"

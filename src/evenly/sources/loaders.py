@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenly.dispatch import is_instance, is_iterable_dataset
 from evenly.errors import DataError
+from evenly.printable import counted
 from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
@@ -143,4 +144,4 @@ def _remainder(sampler: "Sampler[int]", size: int) -> str:
         rows = len(sampler) % size
     except TypeError:  # a sampler without a length
         return "the last rows"
-    return f"the last {rows:,} row{'s' * (rows != 1)}" if rows else ""
+    return f"the last {counted(rows, 'row')}" if rows else ""

@@ -72,9 +72,8 @@ class SourceOpener:
 
         For other parts, and without ``select=``, it is this opener.
         """
-        name = single_step(self.options.select)
-        numbers = [field.name for field in fields if field.is_numeric]
-        if not self.by_key or name not in numbers:
+        name = single_step(self.options.select) if self.by_key else None
+        if name is None or name not in (field.name for field in fields if field.is_numeric):
             return self
         return self.with_options(select=None, columns=(name,))
 

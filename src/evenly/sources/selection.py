@@ -1,7 +1,7 @@
 """Resolve the columns to fit: the selection of the user against the columns of the data."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -197,8 +197,10 @@ def resolve_labels(
     return [labels.index(name) for name in names], names
 
 
-def _resolve_names(wanted: Iterable[str | int], fields: Sequence[Field], label: str) -> list[str]:
+def _resolve_names(wanted: Sequence[str | int], fields: Sequence[Field], label: str) -> list[str]:
     """Return the names of columns; a position is that of a column in the file."""
+    if not wanted:
+        return []
     names = [column.name for column in fields]
     in_file = [name for name, kind in fields if reason_of(kind) != "partition"]
     return [_by_name(name, names if isinstance(name, str) else in_file, label) for name in wanted]
@@ -237,15 +239,19 @@ def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> 
     )
 
 
-def _check_selectable(names: Iterable[str], fields: Sequence[Field], label: str) -> None:
+def _check_selectable(names: Sequence[str], fields: Sequence[Field], label: str) -> None:
     kinds = dict(fields)
-    for name in names:
-        if not is_selectable(kinds[name]):
-            raise not_numeric_error(Field(name, kinds[name]), label)
+    if all(map(is_selectable, {kinds[name] for name in names})):  # a wide table has few kinds
+        return
+    name = next(name for name in names if not is_selectable(kinds[name]))
+    raise not_numeric_error(Field(name, kinds[name]), label)
 
 
 def _check_unique(chosen: Sequence[str], fields: Sequence[Field], label: str) -> None:
-    available, wanted = Counter(column.name for column in fields), Counter(chosen)
+    names = [column.name for column in fields]
+    if len(set(names)) == len(names) and len(set(chosen)) == len(chosen):
+        return
+    available, wanted = Counter(names), Counter(chosen)
     for name in chosen:
         if available[name] > 1:
             raise ColumnError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, SourceError
-from evenly.printable import printable
+from evenly.printable import counted, printable
 from evenly.sources import block_sizes
 from evenly.sources.bit_depth import BitDepth
 from evenly.sources.fields import NUMBER, Field
@@ -143,7 +143,7 @@ class ImageSource:
     def remarks(self) -> list[str]:
         """Return a summary of the images after all have been read, one sentence per line."""
         gray, images = self.summary.gray(), self.summary.images
-        lines = [f"{images:,} image{'s' * (images != 1)}, one row per pixel"]
+        lines = [f"{counted(images, 'image')}, one row per pixel"]
         lines += [*self.summary.warnings(), *format_skipped(self._skipped)]
         if self.mode == "RGB" and gray:
             which = "all images" if gray == images else f"{gray:,} of {images:,} images"
