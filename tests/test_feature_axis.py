@@ -3,6 +3,8 @@
 import logging
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 import evenly
@@ -104,6 +106,28 @@ def test_samples_of_a_dataset_count_the_axis_of_the_batch():
 def test_name_of_a_dimension_is_for_xarray():
     with pytest.raises(evenly.DataError, match=r"as in xarray. Received: 'level', and the array"):
         evenly.fit(IMAGES, feature_axis="level")
+
+
+@pytest.mark.parametrize("axis", [0, 2, "x"])
+def test_features_of_tables_are_their_columns(axis, tmp_path):
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [4.0, 5.0, 7.0]})
+    path = tmp_path / "x.csv"
+    frame.to_csv(path, index=False)
+    moments = evenly.fit(frame, feature_axis=1)
+    keys = np.array(["a", "a", "b"])
+    groups = evenly.fit(frame, by=keys)
+    columns = {"x": np.ones(3), "y": np.ones(3)}
+    message = rf"so feature_axis= is for arrays. Received: feature_axis={axis!r} for .*Omit it"
+    for table in (frame, pl.DataFrame(columns), columns, frame["x"], path):
+        with pytest.raises(evenly.DataError, match=message):
+            evenly.fit(table, feature_axis=axis)
+    for table in (frame, pl.DataFrame(columns), columns):
+        with pytest.raises(evenly.DataError, match=message):
+            moments.normalize(table, feature_axis=axis)
+        with pytest.raises(evenly.DataError, match=message):
+            moments.denormalize(table, feature_axis=axis)
+        with pytest.raises(evenly.DataError, match=message):
+            groups.normalize(table, by=keys, feature_axis=axis)
 
 
 def test_command_line_needs_a_feature_axis(tmp_path, capsys):

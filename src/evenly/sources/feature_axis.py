@@ -71,6 +71,21 @@ def axis_number(shape: tuple[int, ...], feature_axis: FeatureAxis, label: str) -
     )
 
 
+def check_table_axis(feature_axis: FeatureAxis, label: str) -> None:
+    """Check that the axis of a table's features is that of its columns, or not given.
+
+    Raises
+    ------
+    DataError
+        If it is another axis.
+    """
+    if feature_axis not in (None, 1, -1):
+        raise DataError(
+            "The columns of a table are its features, so feature_axis= is for arrays. "
+            f"Received: feature_axis={feature_axis!r} for {label}. Omit it, or pass an array."
+        )
+
+
 def axis_by_name(
     feature_axis: FeatureAxis, dims: tuple[str, ...] | None, shape: tuple[int, ...], label: str
 ) -> FeatureAxis:

@@ -8,6 +8,7 @@ from evenly.dispatch import with_article
 from evenly.errors import DataError
 from evenly.sources.batch_parts import DefaultPart
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.feature_axis import check_table_axis
 from evenly.sources.fields import Field
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.options import ReadOptions
@@ -127,7 +128,14 @@ class SourceOpener:
         rows: int | None = None,
         nbytes: int | None = None,
     ) -> TableSource:
-        """Return the source of one or several tables with the same columns."""
+        """Return the source of one or several tables with the same columns.
+
+        Raises
+        ------
+        DataError
+            If ``feature_axis=`` is another axis than that of the columns.
+        """
+        check_table_axis(self.options.feature_axis, description)
         return TableSource(
             tables,
             self.options.selection,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from evenly.dispatch import container_kind, engine_of
+from evenly.dispatch import container_kind, engine_of, with_article
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
+from evenly.sources.feature_axis import check_table_axis
 from evenly.transform.arrays import scale_array
 from evenly.transform.scaling import MISSING_POLICIES, ResultOptions, Scaling
 from evenly.typing import FeatureAxis
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # only needed for groups
     from evenly.block import GroupKeys
     from evenly.transform.group_scaling import GroupScaling
 
+_TABLES = "frame", "series", "mapping"
 _NOUNS = {"frame": "frame", "mapping": "dict", "collection": "collection"}
 
 
@@ -50,6 +52,8 @@ def transform(
         )
     if engine is not None:
         return engine.transform(x, scaling, {**options, "feature_axis": feature_axis})
+    if kind in _TABLES:
+        check_table_axis(feature_axis, with_article(type(x).__name__))
     if kind == "tensor":
         from evenly.transform.tensors import scale_tensor
 
@@ -145,6 +149,8 @@ def transform_by_group(
         )
         return engine.map_partitions(x, scale)
     kind = container_kind(x)
+    if kind in _TABLES:
+        check_table_axis(feature_axis, with_article(type(x).__name__))
     if kind == "frame":
         from evenly.transform.frames import scale_frame_by_group
 
