@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn import preprocessing
 from sklearn.base import clone
 
-from evenly.errors import DataError
+from evenly.errors import DataError, UnsupportedTypeError
 from evenly.sklearn import MaxAbsScaler, MinMaxScaler, RobustScaler
 
 RNG = np.random.default_rng(5)
@@ -78,6 +78,34 @@ def test_sparse_matrices_are_not_centered():
         dense = clone(scaler).fit(x.toarray())
         found = scaler.fit(x).transform(x)
         np.testing.assert_allclose(found.toarray(), dense.transform(x.toarray()))
+
+
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
+def test_a_scaler_that_centers_refuses_sparse_matrices(container):
+    """Fitted on dense data, it would have scaled the stored values without subtracting anything."""
+    x, dense = container(np.eye(3)), np.array([[5.0, 1, 2], [7, 3, 4], [9, 2, 2]])
+    for scaler, error, message in (
+        (MinMaxScaler(), UnsupportedTypeError, "does not support sparse input.*MaxAbsScaler"),
+        (RobustScaler(), DataError, "center sparse matrices: pass `with_centering=False`"),
+    ):
+        with pytest.raises(error, match=message):
+            clone(scaler).fit(x)
+        scaler.fit(dense)
+        with pytest.raises(error, match=message):
+            scaler.transform(x)
+        with pytest.raises(error, match=message):
+            scaler.inverse_transform(x)
+
+
+@pytest.mark.parametrize("scaler", [MaxAbsScaler(), RobustScaler(with_centering=False)])
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csc_array])
+def test_formats_of_sparse_matrices_are_kept(scaler, container):
+    x = container(np.array([[0.0, 2, 0], [4, 2, 0], [0, -8, 0], [1, 0, 0]]))
+    scaler.fit(x.toarray())
+    y = scaler.transform(x)
+    assert type(y) is container
+    np.testing.assert_array_equal(y.toarray(), scaler.transform(x.toarray()))
+    np.testing.assert_array_equal(scaler.inverse_transform(y).toarray(), x.toarray())
 
 
 def test_many_values_have_quantiles_within_their_bounds():

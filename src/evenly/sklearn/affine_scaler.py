@@ -22,6 +22,8 @@ from evenly.transform import Scaling
 from evenly.transform.methods import AnchorArrays, Anchors, Method, affine_scaling
 
 _STATE = ("moments_", "_like", "n_features_in_", "feature_names_in_")
+_FORMATS = ("csr", "csc")
+"""The formats of sparse matrices that are kept."""
 
 
 class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -48,8 +50,11 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for low, high in self.moments_._state.extremes():
             yield None if low is None else (Fraction(low), Fraction(high))
 
-    def _check(self, x: object) -> None:
-        """Check the parameters, and whether the data may be sparse."""
+    def _check_parameters(self) -> None:
+        """Check what scikit-learn's constraints of the parameters do not."""
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
+        """Raise an error for a sparse matrix whose zeros would not stay zeros."""
 
     def fit(self, X: object, y: object = None) -> Self:  # noqa: N803
         """Compute the statistics of ``X``, discarding those of earlier fits.
@@ -87,7 +92,8 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Any batches in any order give the same bits as one `fit` of all rows. The parameters and
         the errors are those of `fit`.
         """
-        self._check(X)
+        self._check_parameters()
+        self._check_sparse(X, verb="center")
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
         with fit_callbacks(self, x, y):
@@ -115,10 +121,12 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         ValueError
-            For input that scikit-learn rejects, such as other columns.
+            For input that scikit-learn rejects, such as other columns, and for a sparse matrix
+            whose zeros would not stay zeros.
         """
         check_is_fitted(self)
-        x = validation.validate_transform(self, X)
+        x = validation.validate_transform(self, X, formats=_FORMATS)
+        self._check_sparse(x, verb="center")
         return apply_scaling(x, self._scaling(inverse=False), in_place=not self.copy)
 
     def inverse_transform(self, X: object) -> Any:  # noqa: N803
@@ -127,7 +135,8 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The parameters, the result and the errors are those of `transform`.
         """
         check_is_fitted(self)
-        x = validation.validate_inverse(self, X)
+        x = validation.validate_inverse(self, X, formats=_FORMATS)
+        self._check_sparse(x, verb="uncenter")
         return apply_scaling(x, self._scaling(inverse=True), in_place=not self.copy)
 
     def _scaling(self, *, inverse: bool) -> Scaling:

@@ -79,13 +79,15 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
         low, high = self.feature_range
         return (high - low) / _without_zeros(self.moments_.max - self.moments_.min)
 
-    def _check(self, x: object) -> None:
+    def _check_parameters(self) -> None:
         low, high = self.feature_range
         if low >= high:
             raise DataError(
                 "Minimum of desired feature range must be smaller than maximum. Received: "
                 f"feature_range={self.feature_range}. Pass (0, 1), for example."
             )
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
         if sparse.issparse(x):
             raise UnsupportedTypeError(
                 "MinMaxScaler does not support sparse input. Consider using MaxAbsScaler instead. "
@@ -233,14 +235,18 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
             spread = spread / (stats.norm.ppf(high) - stats.norm.ppf(low))
         return spread
 
-    def _check(self, x: object) -> None:
+    def _check_parameters(self) -> None:
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise DataError(
                 f"Invalid quantile range: {self.quantile_range}. It must be two percentages in "
                 "ascending order, from 0 to 100."
             )
-        validation.check_sparse(x, with_mean=self.with_centering, verb="center")
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
+        validation.check_sparse(
+            x, option="with_centering", is_centered=self.with_centering, verb=verb
+        )
 
     def _anchors(self) -> Iterator[Anchors]:
         centers = self.moments_.median

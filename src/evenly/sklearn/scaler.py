@@ -249,7 +249,7 @@ class StandardScaler(preprocessing.StandardScaler):
         """
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
-        validation.check_sparse(x, with_mean=self.with_mean, verb="center")
+        self._check_sparse(x, verb="center")
         with fit_callbacks(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
@@ -259,6 +259,9 @@ class StandardScaler(preprocessing.StandardScaler):
             self._weighted = weights is not None or vars(self).get("_weighted", False)
             self._like = array_api.prototype(x)
         return self
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
+        validation.check_sparse(x, option="with_mean", is_centered=self.with_mean, verb=verb)
 
     def _names(self) -> ColumnNames:
         """Return the column names of the first batch, if any."""
@@ -313,9 +316,7 @@ class StandardScaler(preprocessing.StandardScaler):
             check_is_fitted(self)
 
     def _scale(self, x: object, copy: bool | None, *, inverse: bool) -> Any:
-        validation.check_sparse(
-            x, with_mean=self.with_mean, verb="uncenter" if inverse else "center"
-        )
+        self._check_sparse(x, verb="uncenter" if inverse else "center")
         scaling = scaling_of(
             self.moments_,
             with_mean=self.with_mean,
