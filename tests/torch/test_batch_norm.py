@@ -188,6 +188,21 @@ def test_empty_batch_only_changes_num_batches_tracked(shape: tuple[int, ...]) ->
         assert torch.equal(mine, its)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 5), (4, 3, 0)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("options", [{}, {"track_running_stats": False}, {"bias": False}], ids=str)
+def test_empty_batch_has_gradients_of_zero(
+    shape: tuple[int, ...], dtype: torch.dtype, options: dict[str, bool]
+) -> None:
+    """As torch's: `DistributedDataParallel` waits for them, and weight decay needs them."""
+    layer = et.BatchNorm1d(3, **options)
+    y = layer(torch.zeros(shape, dtype=dtype))
+    assert y.dtype is dtype
+    y.sum().backward()
+    for parameter in layer.parameters():
+        assert torch.equal(parameter.grad, torch.zeros(3))
+
+
 @pytest.mark.parametrize(("lazy", "becomes", "shape"), LAZY, ids=str)
 def test_lazy_layer_becomes_batch_norm(lazy: type, becomes: type, shape: tuple[int, ...]) -> None:
     layer = lazy(momentum=0.5, single="running")
@@ -408,6 +423,20 @@ def test_update_step_equals_one_large_batch() -> None:
     assert accumulated.num_batches_tracked == 1
     optimizer.step()  # without a new batch
     assert accumulated.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_update_bn_updates_layers_that_wait_for_a_step(training: bool) -> None:
+    """It runs no optimizer, and sets momentum=None: the statistics stayed 0 and 1."""
+    batches = rows(24, 3, offset=5).split(8)
+    model, other = (nn.Sequential(x(3)) for x in (et.BatchNorm1d, nn.BatchNorm1d))
+    et.convert(model, update="step").train(training)
+    for each in (model, other):
+        torch.optim.swa_utils.update_bn(batches, each)
+    assert model[0].momentum == 0.1
+    assert model[0].num_batches_tracked == 3
+    assert near(model[0].running_mean, other[0].running_mean)
+    assert near(model[0].running_var, other[0].running_var)
 
 
 def test_update_step_ignores_other_optimizers() -> None:

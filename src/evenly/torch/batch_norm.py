@@ -252,7 +252,7 @@ class BatchNorm(ScriptableBatchNorm):
             return
         if self.update != "forward" and running_stats.is_recomputing():
             return
-        if self.update != "step":
+        if self.update != "step" or self.momentum is None:
             self._apply_update(batch)
         elif self._pending is None:
             self._pending = running_stats.AccumulatedStatistics(batch)
@@ -347,7 +347,8 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
         When to update the running statistics. ``"forward"``: at each forward pass in training,
         as torch. ``"batch"``: once per batch, even if activation checkpointing recomputes the
         forward pass. ``"step"``: once per optimizer step, with all rows since the last step;
-        choose it when gradients are accumulated over several batches.
+        choose it when gradients are accumulated over several batches. With ``momentum=None``,
+        which ``torch.optim.swa_utils.update_bn`` sets, it is the same as ``"batch"``.
     exact
         On accelerators, and under dispatch modes: subtract a value of each channel before the
         operator computes in float32, so that results are correct at any offset and constant
