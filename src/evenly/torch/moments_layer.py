@@ -1,5 +1,6 @@
 """Base class of `Normalize` and `Denormalize`: options, and access to the statistics."""
 
+import operator
 import os
 import warnings
 from typing import Any, ClassVar, Self
@@ -76,7 +77,7 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         is_native = is_native and not tolerance and method == "standard"
         self._native_correction = int(correction) if is_native else None
         self.num_features = as_num_features(num_features, minimum=1, advice=_ADVICE)
-        self.feature_axis = feature_axis
+        self.feature_axis = _as_axis(feature_axis)
         self.correction = correction
         self.constant = constant
         self.missing = missing
@@ -312,6 +313,16 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         scale = ["scale='0..1'"] if self._white != 1 else []
         frozen = ["frozen"] if self.frozen else []
         return ", ".join([str(self.num_features), *changed, *scale, *frozen])
+
+
+def _as_axis(axis: object) -> int:
+    try:
+        return operator.index(axis)  # type: ignore[arg-type]
+    except TypeError:
+        raise DataError(
+            f"feature_axis must be the number of an axis. Received: {axis!r:.80}. Pass 1 if the "
+            "features follow the samples, as in N×C×H×W, and -1 if they are last."
+        ) from None
 
 
 def as_moments(source: Moments | str | os.PathLike[str]) -> Moments:
