@@ -341,9 +341,10 @@ def test_unknown_option_value_raises(option: str) -> None:
         et.BatchNorm1d(3, **{option: "never"})
 
 
-def test_virtual_batch_size_of_one_raises() -> None:
-    with pytest.raises(DataError, match="virtual_batch_size must be 2 or more"):
-        et.BatchNorm1d(3, virtual_batch_size=1)
+@pytest.mark.parametrize("size", [1, 2.5, "32"])
+def test_virtual_batch_size_that_is_no_size_raises(size: object) -> None:
+    with pytest.raises(DataError, match="virtual_batch_size must be an integer, 2 or more"):
+        et.BatchNorm1d(3, virtual_batch_size=size)
 
 
 def test_repr_lists_changed_options() -> None:
@@ -509,7 +510,11 @@ def test_batch_of_padding_has_no_update_and_zero_gradients() -> None:
 @pytest.mark.parametrize(
     ("padding", "message"),
     [
-        ({"mask": torch.ones(4)}, "mask must be boolean"),
+        ({"mask": torch.ones(4)}, "mask must be a boolean tensor.*Received: torch.float32"),
+        ({"mask": [True] * 4}, "mask must be a boolean tensor.*Received: list"),
+        ({"lengths": [6, 2, 2, 5]}, r"lengths must be a tensor.*Received: list.*torch.tensor\("),
+        ({"lengths": torch.tensor([7, 2, 2, 5])}, "the length of the input, 6. Received: 2 to 7"),
+        ({"lengths": torch.tensor([6, 2, -1, 5])}, "the length of the input, 6. Received: -1 to 6"),
         ({"mask": torch.ones(5, dtype=torch.bool)}, "mask must have the shape"),
         ({"mask": torch.ones(4, 3, 6, dtype=torch.bool)}, "mask must have the shape"),
         ({"lengths": torch.ones(4)}, "lengths must be integers"),

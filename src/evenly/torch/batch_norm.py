@@ -80,10 +80,11 @@ class BatchNorm(ScriptableBatchNorm):
         for option, value in choices.items():
             check_choice(option, value, CHOICES[option])
             setattr(self, option, value)
-        if virtual_batch_size is not None and virtual_batch_size < 2:
+        is_size = isinstance(virtual_batch_size, int) and virtual_batch_size >= 2
+        if virtual_batch_size is not None and not is_size:
             raise DataError(
-                "virtual_batch_size must be 2 or more, because one sample has no variance. "
-                f"Received: {virtual_batch_size}. Pass None for the whole batch."
+                "virtual_batch_size must be an integer, 2 or more, because one sample has no "
+                f"variance. Received: {virtual_batch_size!r}. Pass None for the whole batch."
             )
         self.virtual_batch_size = virtual_batch_size
         self.exact = exact

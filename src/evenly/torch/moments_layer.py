@@ -297,7 +297,10 @@ class MomentsLayer(ScriptableScaling, StateLayer):
                 f"shape {tuple(x.shape)}. Pass a single row as x[None, :]; set the axis with "
                 "feature_axis=."
             )
-        if x.is_complex() or x.layout != torch.strided or x.is_quantized:
+        is_number = not (x.is_complex() or x.is_quantized)
+        if x.is_floating_point() and x.dtype.itemsize < 2:  # float8 and smaller have no operations
+            is_number = False
+        if not is_number or x.layout != torch.strided:
             raise DataError(
                 "The input must be a dense tensor of integers, booleans or floats. "
                 f"Received: {x.dtype}, {x.layout}. Convert it first."
