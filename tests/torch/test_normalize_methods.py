@@ -76,6 +76,13 @@ def test_statistics_without_a_distribution_are_refused_and_change_nothing(option
     assert layer[0].moments.distribution == 1024
 
 
+@pytest.mark.parametrize("option", [{"correction": 1}, {"tolerance": 1e-6}])
+def test_options_of_the_standard_deviation_are_refused_by_the_constructor(option):
+    """Not by the first batch."""
+    with pytest.raises(DataError, match=r"only method='standard' uses.*method='minmax'"):
+        Normalize(3, method="minmax", **option)
+
+
 def test_inverse_without_statistics_raises():
     with pytest.raises(DataError, match="needs at least one value per column"):
         Normalize(3, method="quantile").inverse()

@@ -21,7 +21,7 @@ from evenly.torch.scaling import Constants, is_plain
 from evenly.torch.scripting import ScriptableScaling
 from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
-from evenly.transform.methods import parse_method
+from evenly.transform.methods import check_no_std_options, parse_method
 from evenly.transform.scaling import MISSING_POLICIES
 from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Real, Unfitted
 
@@ -73,6 +73,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         check_choice("constant", constant, CONSTANT_POLICIES)
         as_correction(correction)
         as_tolerance(tolerance)
+        if method != "standard":
+            check_no_std_options(self._method, correction, tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
         is_native = is_native and not tolerance and method == "standard"
         self._native_correction = int(correction) if is_native else None
