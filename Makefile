@@ -20,6 +20,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 SPHINX := $(BIN)/python -m sphinx --builder html --fail-on-warning --quiet
 FUZZ_SECONDS ?= 600
+# The percentage of the random cases of the C++ tests that `make test` runs, with a new seed each
+# time; `make sanitize` runs all of them.
+PORTION ?= 40
 # The tests of a file share what is expensive to start, such as Spark. tests/conftest.py orders the
 # files; pytest-xdist would begin with those that have many tests, not with those that take long.
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -40,7 +43,7 @@ demo: $(STAMPS)/demo
 test: $(STAMPS)/test
 	$(BIN)/cmake -S . -B build/tests -DCMAKE_BUILD_TYPE=Release -DEVENLY_CPP_TESTS=ON >/dev/null
 	$(BIN)/cmake --build build/tests --parallel 2
-	$(BIN)/ctest --test-dir build/tests --parallel 2 --output-on-failure
+	EVENLY_TEST_PORTION=$(PORTION) $(BIN)/ctest --test-dir build/tests --parallel 2 --output-on-failure
 	$(BIN)/python -m pytest $(PARALLEL)
 
 # The doctests of the modules, which import every optional package, are left to `make test`.

@@ -1,7 +1,9 @@
 """Imports follow the list of modules in docs/architecture.md, and there are no cycles."""
 
 import ast
+import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -185,3 +187,50 @@ def test_files_that_conftest_names_exist(pytestconfig: pytest.Config) -> None:
     (settings,) = (plugin for plugin in plugins if hasattr(plugin, "LONGEST"))
     names = [*settings.SLOW, *settings.LONGEST]
     assert [name for name in names if not (ROOT / "tests" / name).exists()] == []
+
+
+def test_map_of_sources_names_every_module() -> None:
+    page = (SOURCE / "sources" / "README.md").read_text(encoding="utf-8").split("```")[1]
+    folder, named = "", []
+    for line in page.splitlines():
+        folder = line.split()[0] if re.match(r"\w+/ ", line) else folder
+        modules = re.match(r" *((?:\w+\.py )+)", line)
+        named += [folder + name for name in modules[1].split()] if modules else []
+    modules = {file.removeprefix("sources/") for file in FILES if file.startswith("sources/")}
+    folders = {"files/__init__.py", "images/__init__.py", "sql/__init__.py", "stores/__init__.py"}
+    assert sorted(named) == sorted(modules - folders)
+
+
+def test_map_of_core_names_every_file() -> None:
+    page = (ROOT / "cpp" / "README.md").read_text(encoding="utf-8")
+    table = page.partition("## Map")[2].partition("## ")[0]
+    folder, named = "", []
+    for row in table.strip().splitlines()[3:]:
+        first, files, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        folder = first.strip("`") or folder
+        named += [folder + pattern for pattern in re.findall(r"`([^`]+)`", files)]
+    unnamed = [
+        path.relative_to(ROOT / "cpp").as_posix()
+        for path in sorted((ROOT / "cpp").glob("*/*.*"))
+        if path.suffix in (".cc", ".h") and not path.stem.endswith("_test")
+    ]
+    unnamed = [file for file in unnamed if not file.startswith("tests/")]
+    assert [f for f in unnamed if not any(fnmatch(f, f"{name}*") for name in named)] == []
+    files = [path.relative_to(ROOT / "cpp").as_posix() for path in (ROOT / "cpp").glob("*/*.*")]
+    assert [name for name in named if not any(fnmatch(f, f"{name}*") for f in files)] == []
+
+
+@pytest.mark.parametrize("page", ["docs/how-to-add.md", "docs/architecture.md", "CONTRIBUTING.md"])
+def test_pages_for_contributors_name_files_that_exist(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    names = re.findall(r"`((?:\w+/)[\w/.-]+\.(?:py|h|cc|md|txt|pyi))`", text)
+    places = [ROOT, SOURCE, ROOT / "cpp", SOURCE / "sources"]
+    placeholders = ("FORMAT", "ENGINE", "NAME")
+    missing = [
+        name
+        for name in names
+        if not any(word in name for word in placeholders)
+        and not any((place / name).exists() for place in places)
+    ]
+    assert names
+    assert missing == []

@@ -17,7 +17,8 @@ import evenly
 import strategies
 from evenly.errors import DataError
 from evenly.moments.anchors import anchors
-from evenly.transform.methods import AnchorArrays, affine_scaling, parse_method
+from evenly.transform.affine_scaling import AnchorArrays, affine_scaling
+from evenly.transform.methods import parse_method
 
 RNG = np.random.default_rng(3)
 X = np.column_stack([RNG.normal(1e9, 2, 500), RNG.integers(0, 9, 500), np.full(500, 7.25)])

@@ -128,7 +128,7 @@ def fit_parquet_unchecked(path: Path, threads):
     fit = fit_parquet(path, threads)
 
     def run():
-        with patch("evenly.sources.arrow_input.checked", lambda x, *_, **__: x):
+        with patch("evenly.sources.arrow_input.validate_arrow", lambda x, *_, **__: x):
             return fit()
 
     return run

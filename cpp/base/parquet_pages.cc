@@ -188,11 +188,14 @@ PageSizes read_page_header(CompactReader& reader) {
   return sizes;
 }
 
+constexpr ColumnChunk kInvalidChunk = {-1, -1, 0, 0};
+
 // Reads ColumnMetaData.
-FileRange read_column_metadata(CompactReader& reader) {
-  int64_t values = 0, bytes = 0, data = 0, dictionary = 0;
+ColumnChunk read_column_metadata(CompactReader& reader) {
+  int64_t values = 0, uncompressed = 0, bytes = 0, data = 0, dictionary = 0;
   reader.read_struct(3, [&](int64_t field, int type) {
     int64_t* number = field == 5    ? &values
+                      : field == 6  ? &uncompressed
                       : field == 7  ? &bytes
                       : field == 9  ? &data
                       : field == 11 ? &dictionary
@@ -204,20 +207,21 @@ FileRange read_column_metadata(CompactReader& reader) {
   if (!values) return {};  // the offset of whose data is 0
   const int64_t start = dictionary > 0 ? std::min(data, dictionary) : data;
   int64_t stop = 0;
-  if (start < 0 || bytes < 0 || __builtin_add_overflow(start, bytes, &stop)) return {-1, -1};
-  return {start, stop};
+  const bool valid = values > 0 && start >= 0 && bytes >= 0 && uncompressed >= 0;
+  if (!valid || __builtin_add_overflow(start, bytes, &stop)) return kInvalidChunk;
+  return {start, stop, uncompressed, values};
 }
 
 // Reads the list of ColumnChunk of a RowGroup.
-void read_columns(CompactReader& reader, std::vector<FileRange>& chunks) {
+void read_columns(CompactReader& reader, std::vector<ColumnChunk>& chunks) {
   reader.read_structs([&] {
-    FileRange range{-1, -1};
+    ColumnChunk chunk = kInvalidChunk;
     reader.read_struct(2, [&](int64_t field, int type) {
       if (field != 3 || type != kStruct) return false;
-      range = read_column_metadata(reader);
+      chunk = read_column_metadata(reader);
       return true;
     });
-    chunks.push_back(range);
+    chunks.push_back(chunk);
   });
 }
 
@@ -232,7 +236,7 @@ int64_t ParquetBytes::read_at(uint8_t* data, int64_t size, int64_t position) con
   return bytes;
 }
 
-std::optional<std::vector<FileRange>> parquet_chunks(const ParquetBytes& file, int64_t size) {
+std::optional<std::vector<ColumnChunk>> parquet_chunks(const ParquetBytes& file, int64_t size) {
   uint8_t trailer[kTrailerBytes];
   if (size < kTrailerBytes ||
       file.read_at(trailer, kTrailerBytes, size - kTrailerBytes) != kTrailerBytes) {
@@ -241,7 +245,7 @@ std::optional<std::vector<FileRange>> parquet_chunks(const ParquetBytes& file, i
   uint32_t bytes = 0;
   std::memcpy(&bytes, trailer, sizeof bytes);
   if (int64_t(bytes) > size - kTrailerBytes) return {};
-  std::vector<FileRange> chunks;
+  std::vector<ColumnChunk> chunks;
   CompactReader reader(file, size - kTrailerBytes - int64_t(bytes), int64_t(bytes));
   reader.read_struct(0, [&](int64_t field, int type) {
     if (field != 4 || type != kList) return false;
@@ -255,7 +259,7 @@ std::optional<std::vector<FileRange>> parquet_chunks(const ParquetBytes& file, i
     return true;
   });
   const bool valid = std::all_of(chunks.begin(), chunks.end(),
-                                 [](const FileRange& range) { return range.start >= 0; });
+                                 [](const ColumnChunk& chunk) { return chunk.start >= 0; });
   if (reader.failed() || !valid) return {};
   return chunks;
 }

@@ -35,17 +35,20 @@ class ParquetBytes {
 // Readers allocate whatever size a header declares, so the sizes are checked before.
 int64_t largest_parquet_page(const ParquetBytes& file, int64_t start, int64_t stop, int64_t limit);
 
-// A range of bytes in a file.
-struct FileRange {
+// The range of bytes of a column chunk in a file, the size of its pages when decompressed, and the
+// number of its values, which a dictionary may hold in few bytes.
+struct ColumnChunk {
   int64_t start = 0;
   int64_t stop = 0;
+  int64_t uncompressed = 0;
+  int64_t values = 0;
 };
 
-// Returns the range of each column chunk of a Parquet file of `size` bytes: all columns of the
-// first row group, then of the second, and so on. A chunk without values has an empty range.
-// Returns nothing if the footer cannot be decoded.
+// Returns the column chunks of a Parquet file of `size` bytes: all columns of the first row group,
+// then of the second, and so on. A chunk without values has an empty range. Returns nothing if the
+// footer cannot be decoded.
 //
 // (PyArrow's ColumnChunkMetaData ends the process for an invalid footer.)
-std::optional<std::vector<FileRange>> parquet_chunks(const ParquetBytes& file, int64_t size);
+std::optional<std::vector<ColumnChunk>> parquet_chunks(const ParquetBytes& file, int64_t size);
 
 }  // namespace evenly

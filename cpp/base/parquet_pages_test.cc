@@ -111,9 +111,11 @@ std::string footer(const std::string& metadata, const std::string& magic = "PAR1
 }
 
 // One row group of one column chunk, with an unknown field before each field that is read.
-std::string metadata(int64_t values, int64_t bytes, int64_t data, int64_t dictionary) {
+std::string metadata(int64_t values, int64_t bytes, int64_t data, int64_t dictionary,
+                     int64_t uncompressed = 250) {
   std::string column = std::string("\x15") + integer(2);
-  column.append("\x46").append(integer(values)).append("\x26").append(integer(bytes));
+  column.append("\x46").append(integer(values));
+  column.append("\x16").append(integer(uncompressed)).append("\x16").append(integer(bytes));
   column.append("\x26").append(integer(data));
   if (dictionary) column.append("\x26").append(integer(dictionary));
   column += '\0';
@@ -121,7 +123,7 @@ std::string metadata(int64_t values, int64_t bytes, int64_t data, int64_t dictio
   return std::string("\x15") + integer(1) + "\x39\x1c\x19\x1c" + chunk + '\0' + '\0';
 }
 
-std::optional<std::vector<FileRange>> chunks_of(const std::string& content) {
+std::optional<std::vector<ColumnChunk>> chunks_of(const std::string& content) {
   return parquet_chunks(ParquetBytes(fileno(File(content).file)), int64_t(content.size()));
 }
 
@@ -133,6 +135,8 @@ TEST(parquet_footer_has_the_ranges_of_chunks) {
   CHECK(range(metadata(5, 100, 40, 4)).start == 4);
   CHECK(range(metadata(5, 100, 40, 4)).stop == 104);
   CHECK(range(metadata(0, 100, 40, 4)).stop == 0);
+  CHECK(range(metadata(5, 100, 40, 4)).uncompressed == 250);
+  CHECK(range(metadata(5, 100, 40, 4)).values == 5);
   CHECK(chunks_of(footer(std::string(1, '\0')))->empty());
 }
 
@@ -156,6 +160,8 @@ TEST(parquet_footers_that_are_cut_or_invalid) {
   CHECK(!chunks_of(footer(metadata(5, -1, 40, 4))));
   CHECK(!chunks_of(footer(metadata(5, 100, -40, 0))));
   CHECK(!chunks_of(footer(metadata(5, INT64_MAX, 40, 4))));
+  CHECK(!chunks_of(footer(metadata(5, 100, 40, 4, -1))));
+  CHECK(!chunks_of(footer(metadata(-5, 100, 40, 4))));
 }
 
 TEST(parquet_footers_of_random_bytes) {

@@ -44,6 +44,9 @@ void for_each_case(int64_t count, F&& f) {
   });
 }
 
+// Whether a case is among the EVENLY_TEST_PORTION percent that are run.
+bool is_in_portion(Random& random) { return random.below(100) < portion(100); }
+
 // Calls f(channel) for all channels, or for some of them if EVENLY_TEST_PORTION is below 100.
 template <class F>
 void for_each_channel(const Shape& shape, F&& f) {
@@ -140,6 +143,7 @@ TEST(every_way_to_split_a_batch) {
   Random random(seed());
   for (const Shape& shape : kShapesOfEveryPath) {
     for_each_type([&]<class T>(T) {
+      if (!is_in_portion(random)) return;
       BatchCase<T> one(random, shape, any_edge(random));
       check_both_ways(one);
     });
@@ -150,6 +154,7 @@ TEST(any_number_of_threads_gives_the_same_bits) {
   Random random(seed());
   for (const Shape& shape : kShapesOfEveryPath) {
     for_each_type([&]<class T>(T) {
+      if (!is_in_portion(random)) return;
       BatchCase<T> one(random, shape, Edge::kEnd);
       std::vector<char> statistics_array, out, sums_array, gradient;
       for (int threads : {1, 2, 3, 7}) {
@@ -175,6 +180,7 @@ TEST(large_outputs_written_past_the_cache) {
          {Shape{3, 7, values / 21 + 1}, Shape{values / (12 * run) + 1, 12, run},
           Shape{values / 64 + 3, 64, 1}, Shape{values / 67 + 1, 67, 1},
           Shape{values / 24 + 1, 8, 3}}) {
+      if (!is_in_portion(random)) continue;
       BatchCase<T> one(random, shape, any_edge(random));
       one.set_statistics(random);
       if (random.one_in(2)) {
@@ -325,6 +331,7 @@ void check_rounding(double ulps) {
   Random random(seed());
   constexpr int64_t kPatterns = 1 << 16;
   for (int64_t inner : {1, 17}) {
+    if (!is_in_portion(random)) continue;
     BatchCase<T> one(random, {1, kPatterns, inner}, any_edge(random));
     std::vector<double> zeros(kPatterns), ones(kPatterns, 1);
     std::vector<float> biases(kPatterns);

@@ -3,11 +3,11 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "bindings/bindings.h"
@@ -18,7 +18,7 @@ using namespace nb::literals;
 namespace evenly {
 namespace {
 
-using Ranges = std::optional<std::vector<std::pair<int64_t, int64_t>>>;
+using Chunk = std::tuple<int64_t, int64_t, int64_t, int64_t>;
 
 ParquetBytes bytes_of(const nb::bytes& data, int64_t offset) {
   return {static_cast<const uint8_t*>(data.data()), int64_t(data.size()), offset};
@@ -29,16 +29,18 @@ int64_t largest_page(const ParquetBytes& file, int64_t start, int64_t stop, int6
   return largest_parquet_page(file, start, stop, limit);
 }
 
-Ranges chunks_of(const ParquetBytes& file, int64_t size) {
-  std::optional<std::vector<FileRange>> chunks;
+std::optional<std::vector<Chunk>> chunks_of(const ParquetBytes& file, int64_t size) {
+  std::optional<std::vector<ColumnChunk>> chunks;
   {
     nb::gil_scoped_release release;
     chunks = parquet_chunks(file, size);
   }
   if (!chunks) return {};
-  std::vector<std::pair<int64_t, int64_t>> ranges;
-  for (const FileRange& chunk : *chunks) ranges.emplace_back(chunk.start, chunk.stop);
-  return ranges;
+  std::vector<Chunk> result;
+  for (const ColumnChunk& chunk : *chunks) {
+    result.emplace_back(chunk.start, chunk.stop, chunk.uncompressed, chunk.values);
+  }
+  return result;
 }
 
 }  // namespace
@@ -62,8 +64,9 @@ void bind_parquet_pages(nb::module_& m) {
   m.def(
       "parquet_chunks", [](int file, int64_t size) { return chunks_of(ParquetBytes(file), size); },
       "file"_a, "size"_a,
-      "Returns the start and the stop of each column chunk of an open Parquet file, by row group; "
-      "None if its footer cannot be decoded.");
+      "Returns the column chunks of an open Parquet file, by row group: their start, their stop, "
+      "the size of their pages when decompressed, and the number of their values. None if the "
+      "footer cannot be decoded.");
   m.def(
       "parquet_chunks_in",
       [](const nb::bytes& data, int64_t offset, int64_t size) {

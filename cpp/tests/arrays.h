@@ -37,9 +37,9 @@ struct Layout {
   }
   std::string text() const {
     std::string out = "shape";
-    for (int64_t extent : shape) out += " " + std::to_string(extent);
+    for (int64_t extent : shape) out.append(" ").append(std::to_string(extent));
     out += ", strides";
-    for (int64_t stride : strides) out += " " + std::to_string(stride);
+    for (int64_t stride : strides) out.append(" ").append(std::to_string(stride));
     return out + ", feature axis " + std::to_string(feature_axis);
   }
 };

@@ -378,12 +378,12 @@ def largest_parquet_page_in(data: bytes, offset: int, start: int, stop: int, lim
     Like largest_parquet_page, for the part of a file from the byte `offset` on.
     """
 
-def parquet_chunks(file: int, size: int) -> list[tuple[int, int]] | None:
+def parquet_chunks(file: int, size: int) -> list[tuple[int, int, int, int]] | None:
     """
-    Returns the start and the stop of each column chunk of an open Parquet file, by row group; None if its footer cannot be decoded.
+    Returns the column chunks of an open Parquet file, by row group: their start, their stop, the size of their pages when decompressed, and the number of their values. None if the footer cannot be decoded.
     """
 
-def parquet_chunks_in(data: bytes, offset: int, size: int) -> list[tuple[int, int]] | None:
+def parquet_chunks_in(data: bytes, offset: int, size: int) -> list[tuple[int, int, int, int]] | None:
     """Like parquet_chunks, for the end of a file from the byte `offset` on."""
 
 def num_threads() -> int:

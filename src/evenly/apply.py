@@ -9,15 +9,15 @@ import numpy as np
 
 from evenly.errors import UnsupportedTypeError, format_names, no_rows_error, without_context
 from evenly.moments import GroupedMoments, Moments
-from evenly.moments.group_text import keys_from_batch
+from evenly.moments.group_text import fitted_keys
 from evenly.outputs import open_output, open_standard_output
 from evenly.progress import Progress
 from evenly.redaction import redact_url
 from evenly.sinks import check_suffix, open_sink
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.feature_axis import axis_number
+from evenly.sources.files.batches_to_scale import batches_to_scale
 from evenly.sources.files.file_ref import FileRef
-from evenly.sources.files.formats import batches_to_scale
 from evenly.sources.files.standard_input import Pipe, pipe_to_scale
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import is_url, with_storage
@@ -147,7 +147,7 @@ def apply_files(
     ):
         for batch, default in _batches(source, files, moments, read):
             if isinstance(moments, GroupedMoments):
-                options |= {"by": keys_from_batch(batch, moments), "unknown": unknown}
+                options |= {"by": fitted_keys(batch, moments), "unknown": unknown}
             sink.write(
                 function(batch, dtype=dtype or default, feature_axis=feature_axis, **options)
             )

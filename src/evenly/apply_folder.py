@@ -11,7 +11,7 @@ from evenly.moments import GroupedMoments, Moments
 from evenly.redaction import redact_url
 from evenly.sinks import SUFFIXES
 from evenly.sources.files.file_ref import DATA_SUFFIXES, FileRef, name_of, suffixes_of
-from evenly.sources.files.identity import locate
+from evenly.sources.files.identity import location_of
 from evenly.sources.urls import is_url, with_child
 
 _TEXT = (".tsv", ".tab", ".txt", ".zip")
@@ -59,14 +59,14 @@ def apply_into_folder(
 ) -> None:
     """Normalize each file into its output, which is replaced only when it is complete."""
     for file, output in targets:
-        location = locate(output)
+        location = location_of(output)
         if location.is_local:
             os.makedirs(os.path.dirname(location.path), exist_ok=True)
-        part = file._replace(partition=tuple(_needed(file, moments)))
+        part = file._replace(partition=tuple(_needed_partitions(file, moments)))
         apply_files(moments, file.path, [part], output, **options)
 
 
-def _needed(file: FileRef, moments: Moments | GroupedMoments) -> Iterator[Any]:
+def _needed_partitions(file: FileRef, moments: Moments | GroupedMoments) -> Iterator[Any]:
     """Yield the columns in the names of folders that normalization needs.
 
     The others stay in the relative path.
@@ -121,10 +121,10 @@ def _with_suffix(path: str, file: FileRef, suffix: str | None) -> str:
 
 def _check_outside(source: str, folder: str) -> None:
     """Check that the output folder is not in a folder of sources, where it would be read."""
-    location = locate(source)
+    location = location_of(source)
     if location.is_local and not os.path.isdir(location.path):
         return
-    if locate(folder).is_in(location):
+    if location_of(folder).is_in(location):
         raise SourceError(
             "The output folder must not be in a folder of sources. Received: "
             f"{redact_url(folder)!r} in {redact_url(source)!r}. Choose another folder."

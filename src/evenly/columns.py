@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from evenly.errors import ColumnError, DataError, format_names
+from evenly.sources.fields import TIME_KINDS
 
 ColumnNames = tuple[str, ...] | None
 
@@ -51,9 +52,6 @@ def match_columns(
     return [index[name] for name in ours]
 
 
-_TIMES = ("timestamp", "date", "time", "duration")
-
-
 def check_time_units(names: ColumnNames, ours: Sequence[str], theirs: Sequence[str]) -> None:
     """Check that time columns have the same unit on both sides.
 
@@ -67,7 +65,7 @@ def check_time_units(names: ColumnNames, ours: Sequence[str], theirs: Sequence[s
     if ours == theirs or not any(ours):  # nearly always, and fast for 1,000 columns
         return
     for mine, other in {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}:
-        if mine and other and (mine.startswith(_TIMES) or other.startswith(_TIMES)):
+        if mine and other and (mine.startswith(TIME_KINDS) or other.startswith(TIME_KINDS)):
             index = list(zip(ours, theirs, strict=True)).index((mine, other))
             name = index if names is None else repr(names[index])
             raise DataError(

@@ -226,16 +226,8 @@ def fit(
     ... )
     True
     """
-    if threads is not None and threads < 1:
-        raise DataError(
-            f"threads must be 1 or more. Received: {threads}. Omit it to use the default."
-        )
+    _check_options(threads, select, feature_axis)
     keys = select if isinstance(select, Mapping) else None
-    if keys is None and isinstance(feature_axis, Mapping):
-        raise DataError(
-            "A dict for feature_axis= needs a dict for select=. "
-            f"Received: feature_axis={dict(feature_axis)!r} and select={select!r}. Pass one axis."
-        )
     options = FitOptions(
         columns=columns,
         exclude=exclude,
@@ -270,3 +262,15 @@ def fit(
         check_distributable(options, progress)
         return engine.fit(source, options)  # type: ignore[no-any-return]
     return fit_and_warn(open_source(source, options), options, progress=progress)
+
+
+def _check_options(threads: int | None, select: object, feature_axis: object) -> None:
+    if threads is not None and threads < 1:
+        raise DataError(
+            f"threads must be 1 or more. Received: {threads}. Omit it to use the default."
+        )
+    if isinstance(feature_axis, Mapping) and not isinstance(select, Mapping):
+        raise DataError(
+            "A dict for feature_axis= needs a dict for select=. "
+            f"Received: feature_axis={dict(feature_axis)!r} and select={select!r}. Pass one axis."
+        )

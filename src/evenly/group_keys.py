@@ -15,6 +15,8 @@ from evenly.printable import printable
 
 KeyPart = str | int | float | bool | date | datetime | None
 Key = tuple[KeyPart, ...]
+By = str | tuple[str, ...] | None
+"""The name of the column of keys, or the names; None without names."""
 
 _TYPES: dict[type, str] = {
     **dict.fromkeys((int, float), "number"),
@@ -166,7 +168,7 @@ def key_type(part: KeyPart) -> str:
 
 
 def merge_key_types(
-    known: Sequence[str], keys: Iterable[Key], by: str | tuple[str, ...] | None, label: str
+    known: Sequence[str], keys: Iterable[Key], by: By, label: str
 ) -> tuple[str, ...]:
     """Return the types of the columns of keys, updated with more keys.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
-from evenly.sources.files.locate import filesystem_of, is_local, open_errors
+from evenly.sources.files.filesystems import filesystem_of, is_local, open_errors
 from evenly.sources.read_errors import decode_errors, reason
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
@@ -96,16 +96,16 @@ def _unwritable_error(label: str, error: object) -> SourceError:
     )
 
 
-def read_start(path: str, size: int = 1) -> bytes | None:
-    """Return the first bytes of an output that exists; None if there is no such file."""
+def read_first_byte(path: str) -> bytes | None:
+    """Return the first byte of an output, which may be empty; None if there is no such file."""
     if not is_url(path):
         if not os.path.isfile(path):
             return None
         with open(path, "rb") as file:
-            return file.read(size)
+            return file.read(1)
     with open_errors(path):
         filesystem, inner = filesystem_of(path)
         if not filesystem.isfile(inner):
             return None
         with filesystem.open(inner, "rb") as file:
-            return bytes(file.read(size))
+            return bytes(file.read(1))

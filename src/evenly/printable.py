@@ -37,6 +37,15 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things as text.
+
+    >>> counted(1, "row"), counted(1234, "column")
+    ('1 row', '1,234 columns')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def printable_json(text: str) -> str:
     r"""Replace the characters that `printable` replaces with JSON escape sequences.
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from evenly.sources.fields import TIME_KINDS
+
 _SECONDS = {"day": 86_400.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _MILLISECOND = 1e-3
 
@@ -13,7 +15,7 @@ def is_time(dtype: str) -> bool:
     (True, False, False)
     """
     kind, _, unit = dtype.partition("[")
-    return kind in ("timestamp", "date", "time", "duration") and unit.rstrip("]") in _SECONDS
+    return kind in TIME_KINDS and unit.rstrip("]") in _SECONDS
 
 
 def point_text(value: float, dtype: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from evenly.distribution.option import most_bins
 from evenly.errors import DataError
 from evenly.moments import Moments
+from evenly.printable import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,7 @@ class Window:
 
     def __repr__(self) -> str:
         """Return the size, the number of parts and the moments as text."""
-        parts = f"{len(self)} part{'s' * (len(self) != 1)}"
-        return f"Window({self._size!r}) of {parts}\n{self.moments!r}"
+        return f"Window({self._size!r}) of {counted(len(self), 'part')}\n{self.moments!r}"
 
     def append(self, part: object, *, time: object = None) -> None:
         """Append a part and evict expired parts. A failed call changes nothing.

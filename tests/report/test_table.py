@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evenly import Moments
-from evenly.moments.text_table import format_number, format_skipped
+from evenly.moments.text_table import format_number, left_out_line
 from evenly.report.table import HEAD, TAIL, remarks, table
 
 
@@ -149,6 +149,6 @@ def test_rows_of_left_out_columns_follow_the_last_column():
 def test_format_skipped_groups_by_reason():
     columns = {f"c{i}": "text" for i in range(30)}
     assert (
-        format_skipped(columns)
+        left_out_line(columns)
         == f"left out: {', '.join(f'c{i}' for i in range(20))} and 10 more (text)"
     )

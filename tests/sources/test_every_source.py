@@ -95,6 +95,12 @@ def test_every_source_rejects_unknown_column(source, names):
         evenly.fit(source, columns=["aa"])
 
 
+def test_every_source_rejects_unknown_name_of_weights(source, names):
+    hint = "There must be a column" if names else "no names, only positions from 0 to 2"
+    with pytest.raises(evenly.ColumnError, match=f"{hint}.* Received: 'w'"):
+        evenly.fit(source, weights="w")
+
+
 def test_every_source_rejects_position_out_of_range(source, names):
     by_name = r"chosen by name, and only those of arrays by position\. Received: 3; .* has 'a', 'b'"
     by_position = r"position must be from 0 to 2\. Received: 3"
@@ -107,6 +113,13 @@ def test_every_source_names_column_and_row_of_infinity(kind, columns, tmp_path, 
     column = "'a'" if names else "0"
     with pytest.raises(evenly.DataError, match=f"infinity in column {column}, row [0-9]+ of"):
         evenly.fit(KINDS[kind](columns, tmp_path))
+
+
+def test_every_source_names_selected_column_of_infinity(kind, columns, tmp_path, names):
+    columns["a"][9] = np.inf
+    column = "'a'" if names else "0"
+    with pytest.raises(evenly.DataError, match=f"infinity in column {column}, row [0-9]+ of"):
+        evenly.fit(KINDS[kind](columns, tmp_path), columns=["b", "a"] if names else [1, 0])
 
 
 def test_every_source_can_treat_infinity_as_missing(kind, columns, tmp_path):

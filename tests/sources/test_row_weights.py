@@ -132,3 +132,9 @@ def test_a_data_array_of_one_dimension_is_one_weight_per_row():
     assert evenly.fit(np.ones((2, 3)), weights=weights) == evenly.fit(
         np.ones((2, 3)), weights=np.array([1.0, 2.0])
     )
+
+
+@pytest.mark.parametrize("name", ["w", ""])
+def test_arrays_have_no_column_of_weights(name):
+    with pytest.raises(evenly.ColumnError, match=f"no names, only positions.* Received: '{name}'"):
+        evenly.fit(np.ones((3, 2)), weights=name)

@@ -91,18 +91,13 @@ def compare(
     """
     given_paths = _paths_by_stored(given, names)
     missing = [file for file in known.values() if file.path not in given_paths]
-    if rule == "checkpoint" and missing:
-        raise missing_error(missing, names, checkpoint)
-    incomplete = [file for file in missing if not file.complete]
-    if outside := [file for file in incomplete if not names.is_below(file.path)]:
-        raise incomplete_error(outside, names, checkpoint)
-    unfinished = {file.path: names.path(file.path) for file in incomplete}
+    unfinished = _unfinished_paths(missing, names, rule, checkpoint)
+    missing_by_identity = {_identity(file): file for file in missing}
     paths: list[str] = []
     files: list[FileRecord] = []
     skipped = 0
     renewed: list[FileRecord] = []
     accepted: list[str] = []
-    missing_by_identity = {_identity(file): file for file in missing}
     for stored, path in (unfinished | given_paths).items():
         now, file = fingerprint_of(path), known.get(stored)
         if file is None:
@@ -123,6 +118,24 @@ def compare(
     sizes = [file.bytes for file in files]
     nbytes = None if None in sizes else sum(filter(None, sizes))
     return FileDiff(paths, files, skipped, renewed, accepted, nbytes)
+
+
+def _unfinished_paths(
+    missing: Sequence[FileRecord], names: PathMapper, rule: Rule, checkpoint: str
+) -> dict[str, str]:
+    """Return the paths of partly read files that are not given, by their stored paths.
+
+    Raises
+    ------
+    SourceError
+        When a file is missing, or must be given again.
+    """
+    if rule == "checkpoint" and missing:
+        raise missing_error(missing, names, checkpoint)
+    incomplete = [file for file in missing if not file.complete]
+    if outside := [file for file in incomplete if not names.is_below(file.path)]:
+        raise incomplete_error(outside, names, checkpoint)
+    return {file.path: names.path(file.path) for file in incomplete}
 
 
 def _has_same_content(path: str, file: FileRecord, now: Fingerprint) -> bool:

@@ -4,7 +4,7 @@ import functools
 import os
 
 from evenly.redaction import redact_url
-from evenly.sources.files.locate import filesystem_of
+from evenly.sources.files.filesystems import filesystem_of
 from evenly.sources.urls import is_url, without_caches
 
 

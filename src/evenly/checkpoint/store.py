@@ -10,7 +10,7 @@ from evenly.checkpoint.lock import Lock
 from evenly.moments import GroupedMoments, Moments, MomentsByKey, load_with_manifest
 from evenly.moments.base import MomentsBase
 from evenly.sources import FitOptions
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 from evenly.statistics_file import FileRecord, Manifest
 from evenly.system.temporary import remove_stale_temp_files
 from evenly.typing import FeatureAxis, JsonObject

@@ -1,7 +1,7 @@
 """The command apply."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ from evenly.cli.options import (
 from evenly.cli.outputs import check_output, check_outputs
 from evenly.cli.parts import parse_axis
 from evenly.cli.pipes import (
-    STANDARD,
+    STANDARD_STREAM,
     folder_suffix,
     input_format_option,
     is_folder,
@@ -29,6 +29,9 @@ from evenly.cli.pipes import (
 )
 from evenly.cli.storage import storage_option
 from evenly.redaction import redact_url
+
+if TYPE_CHECKING:
+    from evenly.moments import GroupedMoments, Moments
 
 
 @click.command("apply")
@@ -82,38 +85,29 @@ def apply_command(
     """Normalize files or a database table, and write the result to OUT.
 
     The suffix of OUT determines its format: Parquet, Arrow, CSV or NPY. A source - is standard
-    input, and -o - standard output. Columns that the
-    statistics do not have are copied. With statistics by group, each row is normalized by the
-    statistics of its group. If OUT is a folder, or ends with a slash, each file of the sources
-    becomes a file in it, at the same relative path. A file is read and written in chunks, and an
-    output is replaced only when it is complete.
+    input, and -o - standard output. Columns that the statistics do not have are copied. With
+    statistics by group, each row is normalized by the statistics of its group. If OUT is a folder,
+    or ends with a slash, each file of the sources becomes a file in it, at the same relative path.
+    A file is read and written in chunks, and an output is replaced only when it is complete.
     """
     from evenly.apply import apply_files, scan_tables
-    from evenly.apply_folder import apply_into_folder, find_targets
     from evenly.report.progress_bar import ProgressBar
     from evenly.sources.files.standard_input import LABEL
 
-    if options["inverse"] and options["missing"] != "keep":
-        raise click.UsageError(
-            "--missing cannot be used with --inverse, which keeps missing values."
-        )
-    if options["inverse"] and options["clip"] is not None:
-        raise click.UsageError("--clip cannot be used with --inverse, which limits nothing.")
     if options["inverse"]:
+        _check_inverse(options)
         del options["clip"]
-    csv = parse_csv(options)
-    if statistics == STANDARD and STANDARD in sources:
+    options["csv"] = parse_csv(options)
+    if statistics == STANDARD_STREAM and STANDARD_STREAM in sources:
         raise click.UsageError("Standard input cannot be both the statistics and the source.")
-    moments = load_statistics(statistics)
     moments = without_keys(
-        moments, "apply", "In Python, evenly.load(FILE).normalize(batch) scales batches"
+        load_statistics(statistics),
+        "apply",
+        "In Python, evenly.load(FILE).normalize(batch) scales batches",
     )
     if is_folder(output):
-        targets = find_targets(sources, output, folder_suffix(output_format))
-        inputs = [statistics, *(target.file.path for target in targets)]
-        check_outputs([target.output for target in targets], inputs)
-        with ProgressBar(sys.stderr, quiet=quiet) as progress:
-            apply_into_folder(moments, targets, csv=csv, progress=progress, **options)
+        suffix = folder_suffix(output_format)
+        _apply_into_folder(moments, statistics, sources, output, suffix, quiet, options)
         return
     if len(sources) > 1:
         raise click.UsageError(
@@ -131,7 +125,36 @@ def apply_command(
             pipe or files,
             output,
             standard_output=suffix,
-            csv=csv,
             progress=progress,
             **options,
         )
+
+
+def _check_inverse(options: dict[str, Any]) -> None:
+    """Check that no option is given that ``--inverse`` does not have."""
+    if options["missing"] != "keep":
+        raise click.UsageError(
+            "--missing cannot be used with --inverse, which keeps missing values."
+        )
+    if options["clip"] is not None:
+        raise click.UsageError("--clip cannot be used with --inverse, which limits nothing.")
+
+
+def _apply_into_folder(
+    moments: "Moments | GroupedMoments",
+    statistics: str,
+    sources: Names,
+    folder: str,
+    suffix: str | None,
+    quiet: bool,
+    options: dict[str, Any],
+) -> None:
+    """Normalize each file of the sources into a file in a folder."""
+    from evenly.apply_folder import apply_into_folder, find_targets
+    from evenly.report.progress_bar import ProgressBar
+
+    targets = find_targets(sources, folder, suffix)
+    inputs = [statistics, *(target.file.path for target in targets)]
+    check_outputs([target.output for target in targets], inputs)
+    with ProgressBar(sys.stderr, quiet=quiet) as progress:
+        apply_into_folder(moments, targets, progress=progress, **options)

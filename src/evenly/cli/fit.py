@@ -18,8 +18,8 @@ from evenly.cli.options import (
     sources_argument,
 )
 from evenly.cli.outputs import check_output, check_page, check_statistics
-from evenly.cli.parts import explaining_equals, feature_axis_option, parse_axes, select_option
-from evenly.cli.pipes import STANDARD, input_format_option, open_input
+from evenly.cli.parts import Axes, explaining_equals, feature_axis_option, parse_axes, select_option
+from evenly.cli.pipes import STANDARD_STREAM, input_format_option, open_input
 from evenly.cli.results import Results
 from evenly.cli.storage import as_path, storage_option
 from evenly.printable import printable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedState:
-    """The files in which a fit keeps statistics, to go on with them.
+    """The files in which a fit saves statistics, so that a later one can continue.
 
     Attributes
     ----------
@@ -171,9 +171,6 @@ def fit_command(
     --select KEY=PATH the statistics are by key, such as those of the state and the action of a
     robot, for 'show --format lerobot'.
     """
-    from evenly.fitting.by_key import fit_by_key
-    from evenly.fitting.run import fit_source
-    from evenly.report.progress_bar import ProgressBar
     from evenly.sources import FitOptions
     from evenly.sources.scan import FileScan
 
@@ -206,38 +203,69 @@ def fit_command(
         distribution=number_of_bins,
         **others,
     )
-    if keys is not None:
-        given = {"columns": columns, "exclude": exclude, "by": by, "weights": options.weights}
-        given |= {"checkpoint": checkpoint, "update": update}
-        refused = {name: value or None for name, value in given.items()}
-        with ProgressBar(sys.stderr, quiet=quiet) as progress, explaining_equals(keys):
-            by_key = fit_by_key(scan, options, keys, axes, progress=progress, refused=refused)
-        results.publish(by_key)
+    if keys is None:
+        _fit(pipe or scan, state, options, results)
         return
-    source, saved = _open(pipe or scan, state, options)
-    with ProgressBar(sys.stderr, quiet=quiet) as progress:
-        moments = fit_source(source, options, progress=progress, checkpoint=saved)
+    refused = {"columns": columns, "exclude": exclude, "by": by, "weights": options.weights}
+    refused |= {"checkpoint": checkpoint, "update": update}
+    _fit_by_key(scan, options, keys, axes, refused, results)
+
+
+def _fit(
+    sources: "Pipe | FileScan", state: SavedState, options: "FitOptions", results: Results
+) -> None:
+    """Fit sources, or what a checkpoint does not include yet, and publish the statistics."""
+    from evenly.fitting.run import fit_source
+    from evenly.report.progress_bar import ProgressBar
+
+    source, checkpoint = _open(sources, state, options)
+    with ProgressBar(sys.stderr, quiet=results.quiet) as progress:
+        moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
     results.publish(moments)
-    if not quiet:
-        _print_notes(source, saved.files.skipped if saved else "")
+    if not results.quiet:
+        _print_notes(source, checkpoint.files.skipped if checkpoint else "")
+
+
+def _fit_by_key(
+    scan: "FileScan",
+    options: "FitOptions",
+    select: dict[str, str],
+    axes: "Axes",
+    refused: dict[str, object],
+    results: Results,
+) -> None:
+    """Fit several parts of the same files, and publish the statistics by key.
+
+    Parameters
+    ----------
+    refused
+        The options that cannot be combined with keys: all must be empty.
+    """
+    from evenly.fitting.by_key import fit_by_key
+    from evenly.report.progress_bar import ProgressBar
+
+    given = {name: value or None for name, value in refused.items()}
+    with ProgressBar(sys.stderr, quiet=results.quiet) as progress, explaining_equals(select):
+        moments = fit_by_key(scan, options, select, axes, progress=progress, refused=given)
+    results.publish(moments)
 
 
 def _check_results(output: str | None, report: str | None, as_json: bool) -> None:
     """Check that standard output has one document at most."""
-    if as_json and output == STANDARD:
+    if as_json and output == STANDARD_STREAM:
         raise click.UsageError("--json and -o - both print to standard output. Choose one.")
-    if report == STANDARD:
+    if report == STANDARD_STREAM:
         raise click.UsageError("--report needs a file, such as --report report.html.")
 
 
 def _check_standard_input(sources: Names, keys: dict[str, str] | None, state: SavedState) -> None:
     """Check the options that need files, which can be read again."""
-    if STANDARD in sources and keys is not None:
+    if STANDARD_STREAM in sources and keys is not None:
         raise click.UsageError(
             "Standard input cannot be fitted with --select KEY=PATH, which reads a source once for "
             "each key. Pass a file."
         )
-    if STANDARD in sources and state:
+    if STANDARD_STREAM in sources and state:
         raise click.UsageError(
             "Standard input cannot be fitted with --checkpoint or --update, which record files."
         )

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from evenly.cli.pipes import STANDARD
+from evenly.cli.pipes import STANDARD_STREAM
 from evenly.printable import printable_json
 from evenly.redaction import redact_url
 
 
 def check_output(output: str | None, inputs: Sequence[str]) -> None:
     """Check that the output is not also an input, before anything is read."""
-    if output is not None and output != STANDARD:
+    if output is not None and output != STANDARD_STREAM:
         check_outputs([output], inputs)
 
 
@@ -20,7 +20,7 @@ def check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
     """Check that no output is also an input, before anything is read."""
     from evenly.sources.files.identity import identity
 
-    files = {identity(path) for path in inputs if path != STANDARD}
+    files = {identity(path) for path in inputs if path != STANDARD_STREAM}
     for output in outputs:
         if identity(output) in files:
             raise click.UsageError(
@@ -49,12 +49,12 @@ def _check_content(
     start
         The first byte of files of this kind.
     """
-    from evenly.outputs import read_start
+    from evenly.outputs import read_first_byte
 
-    if output is None or output == STANDARD:
+    if output is None or output == STANDARD_STREAM:
         return
     check_output(output, others)
-    if read_start(output) not in (None, b"", start):
+    if read_first_byte(output) not in (None, b"", start):
         raise click.UsageError(
             f"Only {kind} can be overwritten with {content}. "
             f"Received: {redact_url(output)!r}, which is not {kind}. Choose another name."
@@ -65,7 +65,7 @@ def write_page(page: str, output: str) -> None:
     """Write a web page to a file, a URL or standard output."""
     from evenly.outputs import open_output, open_standard_output
 
-    with open_standard_output() if output == STANDARD else open_output(output) as file:
+    with open_standard_output() if output == STANDARD_STREAM else open_output(output) as file:
         file.write(page.encode())
 
 

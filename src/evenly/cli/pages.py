@@ -8,7 +8,7 @@ import click
 
 from evenly.cli.options import Names, files_argument, json_option, output_option, quiet_option
 from evenly.cli.outputs import check_page, print_json, write_page
-from evenly.cli.pipes import STANDARD, load_statistics, without_keys
+from evenly.cli.pipes import STANDARD_STREAM, load_statistics, without_keys
 from evenly.cli.storage import as_path, storage_option
 from evenly.printable import printable
 from evenly.redaction import redact_url
@@ -53,7 +53,7 @@ def diff_command(
     if len(files) < 2:
         raise click.UsageError("A comparison needs at least two statistics files. Received: one.")
     _check_standard_input(files)
-    if report == STANDARD:
+    if report == STANDARD_STREAM:
         raise click.UsageError("--report needs a file, such as --report diff.html.")
     check_page(report, files)
     advice = "In Python, evenly.compare(a[key], b[key]) compares one key"
@@ -114,10 +114,10 @@ def _sections(
 
 
 def _check_standard_input(files: Names) -> None:
-    if files.count(STANDARD) > 1:
+    if files.count(STANDARD_STREAM) > 1:
         raise click.UsageError("Only one of the files can be standard input, -.")
 
 
 def _titles(files: Names) -> list[str]:
     """Return the names of the files, without passwords of URLs."""
-    return ["standard input" if file == STANDARD else redact_url(file) for file in files]
+    return ["standard input" if file == STANDARD_STREAM else redact_url(file) for file in files]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evenly.sources.files.standard_input import Pipe
 
 
-STANDARD = "-"
+STANDARD_STREAM = "-"
 _SUFFIXES = {
     "csv": ".csv",
     "tsv": ".tsv",
@@ -45,7 +45,7 @@ def output_format_option(command: Command) -> Command:
 
 def open_input(sources: tuple[str, ...], input_format: str | None) -> "Pipe | None":
     """Return standard input if it is the source, and None otherwise."""
-    if STANDARD not in sources:
+    if STANDARD_STREAM not in sources:
         if input_format is not None:
             raise click.UsageError("--input-format is for standard input, the source -.")
         return None
@@ -68,7 +68,7 @@ def output_suffix(output: str, output_format: str | None, source: str) -> str | 
     """
     from evenly.sinks import SUFFIXES
 
-    if output != STANDARD:
+    if output != STANDARD_STREAM:
         if output_format is not None:
             raise click.UsageError(
                 "--output-format is for standard output, -o -, and for folders, -o out/."
@@ -96,7 +96,7 @@ def load_statistics(file: str) -> "Moments | GroupedMoments | MomentsByKey":
     from evenly.moments import load
     from evenly.moments.load import from_bytes
 
-    if file == STANDARD:
+    if file == STANDARD_STREAM:
         return from_bytes(sys.stdin.buffer.read())
     moments: Moments | GroupedMoments | MomentsByKey = load(file)
     return moments
@@ -114,10 +114,11 @@ def without_keys(
     """
     from evenly.errors import DataError
     from evenly.moments import MomentsByKey
+    from evenly.printable import counted
 
     if isinstance(moments, MomentsByKey):
         raise DataError(
             f"evenly {command} needs the statistics of one table. Received: statistics of "
-            f"{len(moments)} key{'s' * (len(moments) != 1)}. {advice}."
+            f"{counted(len(moments), 'key')}. {advice}."
         )
     return moments

@@ -8,7 +8,7 @@ import click
 
 from evenly.cli.outputs import print_json
 from evenly.cli.pages import write_report
-from evenly.cli.pipes import STANDARD
+from evenly.cli.pipes import STANDARD_STREAM
 from evenly.printable import printable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Results:
         if self.report is not None:
             path, title = self.report
             write_report(title, moments, path)
-        if self.output == STANDARD:
+        if self.output == STANDARD_STREAM:
             sys.stdout.buffer.write(moments.to_bytes())
             return
         if self.output is not None:

@@ -45,7 +45,7 @@ def _typical(values: Sequence[float]) -> float:
     return mean(values) + SPREADS * stdev(values)
 
 
-def pool(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | GroupedMoments:
+def merge_earlier(days: Sequence[Moments] | Sequence[GroupedMoments]) -> Moments | GroupedMoments:
     """Return all data sets together.
 
     Raises

@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval, mean_shift, missing_difference, std_ratio
 from evenly.drift.shape import Shape, shape_distance
+from evenly.sources.fields import TIME_KINDS
 
 Change = Literal["", "appeared", "vanished", "incomparable"]
 MEASURES = ("mean", "std", "missing", "distribution")
 """The measures that are compared with the limit. The last needs distributions."""
-_TIMES = ("timestamp", "date", "time", "duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def compare_column(
 
 def _comparable(a: str, b: str) -> bool:
     """Return whether numbers of two dtypes have the same unit."""
-    return a == b or not (a and b) or not (a.startswith(_TIMES) or b.startswith(_TIMES))
+    return a == b or not (a and b) or not (a.startswith(TIME_KINDS) or b.startswith(TIME_KINDS))
 
 
 def distances(column: ColumnDrift) -> dict[str, Distance]:
@@ -164,7 +164,7 @@ def over_limits(column: ColumnDrift, limits: Mapping[str, float]) -> tuple[str, 
     return tuple(name for name, distance in found.items() if distance.nearest > limits[name])
 
 
-def attention(column: ColumnDrift) -> tuple[bool, bool, float, float]:
+def attention_key(column: ColumnDrift) -> tuple[bool, bool, float, float]:
     """Return the key by which columns are sorted, the largest first."""
     found = distances(column).values()
     nearest = max((distance.nearest for distance in found), default=0.0)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
-from evenly.drift.baseline import Baseline, measure_baseline, pool
-from evenly.drift.column import MEASURES, ColumnDrift, attention, compare_column, over_limits
+from evenly.drift.baseline import Baseline, measure_baseline, merge_earlier
+from evenly.drift.column import MEASURES, ColumnDrift, attention_key, compare_column, over_limits
 from evenly.drift.facts import ColumnFacts, Label, facts_of
 from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
 from evenly.moments import GroupedMoments, Moments, load
 from evenly.moments.table_repr import TableRepr
-from evenly.moments.text_table import Table
+from evenly.moments.text_table import TextTable
 from evenly.typing import Path
 
 AnyMoments = Moments | GroupedMoments
@@ -65,7 +65,7 @@ class Comparison(TableRepr):
         """
         return comparison_page(self, sources)
 
-    def _table_view(self) -> Table:
+    def _table_view(self) -> TextTable:
         return comparison_table(self)
 
     def __getitem__(self, name: str | int | tuple[str, str | int]) -> ColumnDrift:
@@ -158,7 +158,7 @@ def compare(
             train, baseline = _as_moments(before), None
             _check_alike(train, serve)
         else:
-            train = pool(days)  # type: ignore[arg-type]
+            train = merge_earlier(days)  # type: ignore[arg-type]
             baseline = measure_baseline(days, train)  # type: ignore[arg-type]
         columns = _compare_columns(facts_of(train), facts_of(serve), limit, confidence, baseline)
     rows = train.rows, serve.rows
@@ -186,7 +186,7 @@ def _compare_columns(
             limits, ranks = baseline.limits(label, limit), baseline.ranks(label, column)
         over = over_limits(column, limits)
         columns.append(replace(column, over=over, limits=tuple(limits.items()), ranks=ranks))
-    return tuple(sorted(columns, key=attention, reverse=True))
+    return tuple(sorted(columns, key=attention_key, reverse=True))
 
 
 def _several(before: object) -> list[AnyMoments] | None:

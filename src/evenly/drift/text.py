@@ -8,7 +8,8 @@ from evenly.drift.column import ColumnDrift
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval
 from evenly.html_report.numbers import share_text
-from evenly.moments.text_table import Table, format_name, format_value, omitted_line
+from evenly.moments.text_table import TextTable, format_name, format_value, omitted_line
+from evenly.printable import counted
 
 HEAD = 60
 """Lines that are shown of a longer table."""
@@ -44,13 +45,13 @@ class Compared(Protocol):
         """The number of data sets of the baseline, or 0."""
 
 
-def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
+def comparison_table(comparison: Compared, head: int = HEAD) -> TextTable:
     """Return the table of a comparison."""
     shown = comparison.columns[:head]
     has_shapes = any(column.shape is not None for column in comparison.columns)
     ranks = ("rank",) if comparison.earlier else ()
     headings = (*_HEADINGS, *(_SHAPE_HEADINGS if has_shapes else ()), *ranks, "remarks")
-    return Table(
+    return TextTable(
         title(comparison),
         headings,
         [_row(column, has_shapes, comparison.earlier) for column in shown],
@@ -63,7 +64,7 @@ def comparison_table(comparison: Compared, head: int = HEAD) -> Table:
 
 def title(comparison: Compared) -> str:
     """Return the line above the table."""
-    before, after = (f"{rows:,} row{'s' * (rows != 1)}" for rows in comparison.rows)
+    before, after = (counted(rows, "row") for rows in comparison.rows)
     days = f" in {comparison.earlier:,} data sets" if comparison.earlier else ""
     return f"{before}{days} before, {after} after"
 
@@ -71,7 +72,7 @@ def title(comparison: Compared) -> str:
 def verdict(comparison: Compared) -> str:
     """Return the line that says how many columns are over the limit."""
     over, total = len(comparison.over), len(comparison.columns)
-    count = f"{over:,} of {total:,} column{'s' * (total != 1)}"
+    count = f"{over:,} of {counted(total, 'column')}"
     usual = ", or what is usual among the data sets before" if comparison.earlier else ""
     return (
         f"over the limit of {comparison.limit:g}{usual}, at {comparison.confidence * 100:g} % "

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenly.errors import DataError, UnsupportedTypeError, format_names
-from evenly.sources.arrow import column_kind
-from evenly.sources.arrow_input import checked, schema_of
-from evenly.sources.selection import NUMBER, Field
+from evenly.sources.arrow_input import schema_of, validate_arrow
+from evenly.sources.arrow_schema import column_kind
+from evenly.sources.fields import NUMBER, Field
 from evenly.typing import AnyArray
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _is_list(dtype: object) -> bool:
     )
 
 
-def as_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyArray:
+def vectors_to_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyArray:
     """Return lists or tensors as one array whose first axis is the rows.
 
     Null rows and null items become NaN. Tensors of different shapes are returned as an object
@@ -66,12 +66,12 @@ def as_array(column: "pyarrow.Array | pyarrow.ChunkedArray", label: str) -> AnyA
 
     Examples
     --------
-    >>> as_array(pa.array([[1, 2], None, [3, None]]), "column 'x'")
+    >>> vectors_to_array(pa.array([[1, 2], None, [3, None]]), "column 'x'")
     array([[ 1.,  2.],
            [nan, nan],
            [ 3., nan]])
     """
-    checked(column, label, full=True)
+    validate_arrow(column, label, full=True)
     if column.null_count == len(column) > 0:
         raise DataError(
             "The length of vectors must be known in each batch. Received: "

@@ -17,8 +17,7 @@ from evenly.fitting.run import finalize, run_fit
 from evenly.moments import Moments
 from evenly.moments.base import MomentsBase
 from evenly.sources import FitOptions, open_source
-
-NO_VALUES = "no values"
+from evenly.sources.fields import NO_VALUES
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import ray.data
 import ray.exceptions
 from ray.data.extensions import ArrowTensorArray
 
-from evenly.engines.arrow_vectors import as_array, fields_of, is_tensor, lists_like
+from evenly.engines.arrow_vectors import fields_of, is_tensor, lists_like, vectors_to_array
 from evenly.engines.options import auxiliary_columns
 from evenly.engines.partition import finalize_partials, fit_partition
 from evenly.engines.remote_errors import unwrap_remote_error
@@ -117,7 +117,7 @@ def _scale_block(block: pa.Table, scaling: Scaling, options: dict[str, Any]) -> 
     column = block[name].combine_chunks()
     if not len(column):
         return block
-    array = as_array(column, f"column {name!r} of {LABEL}")
+    array = vectors_to_array(column, f"column {name!r} of {LABEL}")
     scaled = _scale_array(array, scaling, options)
     tensors = is_tensor(column.type)
     result = ArrowTensorArray.from_numpy(scaled) if tensors else lists_like(column, scaled)

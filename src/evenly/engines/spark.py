@@ -17,13 +17,14 @@ from evenly.engines import spark_task
 from evenly.engines.options import auxiliary_columns
 from evenly.engines.partition import finalize_partials
 from evenly.engines.remote_errors import unwrap_remote_error
-from evenly.engines.spark_sql import scaled
+from evenly.engines.spark_sql import scale_expressions
 from evenly.engines.spark_task import LABEL, RESULT_SCHEMA
-from evenly.engines.spark_types import fields_of, quoted, types_of
+from evenly.engines.spark_types import fields_of, quote_column, types_of
 from evenly.engines.vector_columns import select_vector_column
 from evenly.errors import UnsupportedTypeError
 from evenly.sources import FitOptions
-from evenly.sources.selection import NUMBER, Field, resolve_columns
+from evenly.sources.fields import NUMBER, Field
+from evenly.sources.selection import resolve_columns
 from evenly.transform import Scaling
 
 WIDE = 256
@@ -60,15 +61,18 @@ def fit(x: DataFrame, options: FitOptions) -> Any:
 def transform(x: DataFrame, scaling: Scaling, options: dict[str, Any]) -> Any:
     """Return x with its columns scaled, lazily."""
     types = types_of(x)
-    expressions = scaled(types, scaling, label=LABEL, **_without_axis(options))
+    expressions = scale_expressions(types, scaling, label=LABEL, **_without_axis(options))
     vectors = [name for name in expressions if (name, "vector") in types]
     for name in vectors:
-        x = x.withColumn(name, vector_to_array(x[quoted(name)]))
+        x = x.withColumn(name, vector_to_array(x[quote_column(name)]))
     x = x.selectExpr(
-        *(f"{expressions.get(name, quoted(name))} as {quoted(name)}" for name, _ in types)
+        *(
+            f"{expressions.get(name, quote_column(name))} as {quote_column(name)}"
+            for name, _ in types
+        )
     )
     for name in vectors:
-        x = x.withColumn(name, array_to_vector(x[quoted(name)]))
+        x = x.withColumn(name, array_to_vector(x[quote_column(name)]))
     return x
 
 
@@ -115,7 +119,7 @@ def _rename_by_index(x: DataFrame, names: list[str]) -> DataFrame:
     mapInArrow reads a dot in a column's name as access to a field of a struct.
     """
     types = dict(types_of(x))
-    columns = [x[quoted(name)] for name in names]
+    columns = [x[quote_column(name)] for name in names]
     columns = [
         vector_to_array(column) if types[name] == "vector" else column
         for name, column in zip(names, columns, strict=True)

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from evenly.columns import check_time_units
-from evenly.engines.spark_types import column_kind, fields_of, quoted
+from evenly.engines.spark_types import column_kind, fields_of, quote_column
 from evenly.engines.vector_columns import single_vector_column
 from evenly.errors import UnsupportedTypeError, check_choice
 from evenly.transform import Scaling
-from evenly.transform.dtypes import result_dtype
-from evenly.transform.frames import match_columns
+from evenly.transform.columns import column_dtype
+from evenly.transform.frames import require_columns
 from evenly.transform.scaling import MISSING_POLICIES
 
 Types = list[tuple[str, str]]
@@ -32,7 +32,7 @@ class ScalingLiterals(NamedTuple):
     clip: tuple[str, str] | None
 
 
-def scaled(
+def scale_expressions(
     types: Types, scaling: Scaling, *, label: str, dtype: object = None, missing: str = "keep"
 ) -> dict[str, str]:
     """Return an expression for each column of the scaling, by name.
@@ -51,9 +51,11 @@ def scaled(
     if scaling.columns is None:
         name = single_vector_column(fields_of(types), label)
         return {
-            name: _vector_expression(quoted(name), type_of[name], scaling, dtype, missing, label)
+            name: _vector_expression(
+                quote_column(name), type_of[name], scaling, dtype, missing, label
+            )
         }
-    names = match_columns(scaling.columns, list(type_of))
+    names = require_columns(scaling.columns, list(type_of))
     if not scaling.inverse:
         times = [_time_unit_or_type(type_of[name]) for name in names]
         check_time_units(names, scaling.dtypes, times)
@@ -72,7 +74,7 @@ def _column_expression(
     name: str, spark_type: str, literals: ScalingLiterals, dtype: object, missing: str
 ) -> str:
     result = _result_type(name, spark_type, dtype)
-    return f"cast({_formula(quoted(name), spark_type, literals, missing)} as {result})"
+    return f"cast({_formula(quote_column(name), spark_type, literals, missing)} as {result})"
 
 
 def _vector_expression(
@@ -138,10 +140,10 @@ def _formula(x: str, spark_type: str, literals: ScalingLiterals, missing: str) -
         double = double if power is None else f"{double} * {power}"
         y = f"(({double} - {hi} - {lo}) * {factor})"
     y = y if missing == "keep" else f"coalesce(nanvl({y}, 0D), 0D)"
-    return y if clip is None else _limited(y, *clip)
+    return y if clip is None else _clip(y, *clip)
 
 
-def _limited(y: str, low: str, high: str) -> str:
+def _clip(y: str, low: str, high: str) -> str:
     """Return values limited to a range; null and NaN, which is above all numbers, are kept."""
     return f"if({y} < {low}, {low}, if({y} > {high} and not isnan({y}), {high}, {y}))"
 
@@ -174,9 +176,5 @@ def _result_type(name: str, spark_type: str, dtype: object) -> str:
             "Convert it, or leave it out with moments.select(...)."
         )
     is_narrow = spark_type in ("boolean", "tinyint", "smallint", "float")
-    result = result_dtype("float32" if is_narrow else "float64", dtype)
-    if result not in ("float32", "float64"):
-        raise UnsupportedTypeError(
-            f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
-        )
+    result = column_dtype("float32" if is_narrow else "float64", dtype)
     return "double" if result == "float64" else "float"

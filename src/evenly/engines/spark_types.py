@@ -3,7 +3,7 @@
 from typing import Any
 
 from evenly.engines.arrow_vectors import VECTOR
-from evenly.sources.selection import NULL, NUMBER, Field
+from evenly.sources.fields import NULL, NUMBER, Field
 
 _NUMBERS = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double")
 _VECTORS = ("vector", *(f"array<{name}>" for name in _NUMBERS))
@@ -48,10 +48,10 @@ def column_kind(spark_type: str) -> str:
     }.get(base, base)
 
 
-def quoted(name: str) -> str:
+def quote_column(name: str) -> str:
     """Return a column name quoted for SQL.
 
-    >>> quoted("a`b.c")
+    >>> quote_column("a`b.c")
     '`a``b.c`'
     """
     return "`" + name.replace("`", "``") + "`"

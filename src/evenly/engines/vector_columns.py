@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block, GroupKeys
-from evenly.engines.arrow_vectors import VECTOR, as_array
+from evenly.engines.arrow_vectors import VECTOR, vectors_to_array
 from evenly.errors import ColumnError, format_names
 from evenly.sources import FitOptions, open_source
+from evenly.sources.fields import NULL, Field
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.group_names import parse_by
-from evenly.sources.selection import NULL, Field
 from evenly.sources.source import SequentialSource
 from evenly.typing import ColumnName
 
@@ -109,7 +109,7 @@ class VectorSource(SequentialSource):
     def blocks(self) -> Generator[Block]:
         """Yield the blocks of each batch, with its weights and keys."""
         for batch in self._batches:
-            array = as_array(_combine_chunks(batch[self._name]), self._label)
+            array = vectors_to_array(_combine_chunks(batch[self._name]), self._label)
             weights, keys = self._read_weights(batch), self._read_keys(batch)
             if array.dtype != object:
                 yield from self._array_blocks(array, weights, keys)

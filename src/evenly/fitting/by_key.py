@@ -48,18 +48,7 @@ def fit_by_key(
     DataError
         For an option or a source that cannot be fitted by key, and as `evenly.fit`.
     """
-    for name, value in refused.items():
-        if value is not None:
-            raise DataError(
-                f"A dict for select= cannot be combined with {name}=. "
-                f"Received: both. {_ADVICE[name]}"
-            )
-    if engine_of(source) is not None:
-        raise DataError(
-            "A dict for select= needs data that this process reads. Received: a distributed "
-            f"{type(source).__name__}. Fit each key by itself, and pass the "
-            "results to MomentsByKey."
-        )
+    _check_possible(source, refused)
     parts = parse_parts(select, feature_axis)
     moments: dict[str, Any]  # Moments: there are no groups
     sources: Mapping[str, Any] = open_by_key(source, options, parts)
@@ -73,6 +62,22 @@ def fit_by_key(
                 moments[key] = fit_and_warn(sources[key], own, progress=progress)
     axes = {key: part.feature_axis for key, part in parts.items()}
     return MomentsByKey(moments, select=select, feature_axis=axes)
+
+
+def _check_possible(source: object, refused: Mapping[str, object]) -> None:
+    """Check that a source is not distributed, and that no option is given that is refused."""
+    for name, value in refused.items():
+        if value is not None:
+            raise DataError(
+                f"A dict for select= cannot be combined with {name}=. "
+                f"Received: both. {_ADVICE[name]}"
+            )
+    if engine_of(source) is not None:
+        raise DataError(
+            "A dict for select= needs data that this process reads. Received: a distributed "
+            f"{type(source).__name__}. Fit each key by itself, and pass the "
+            "results to MomentsByKey."
+        )
 
 
 def _fit_shared(

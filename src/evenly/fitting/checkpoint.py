@@ -14,7 +14,7 @@ from evenly.checkpoint.signals import InterruptRequest
 from evenly.checkpoint.store import CheckpointStore
 from evenly.fitting.protocols import AnyMoments, Position, Steps
 from evenly.sources import Source
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 from evenly.sources.source import ReadTask
 from evenly.typing import Infinite
 

@@ -7,8 +7,8 @@ from evenly.checkpoint.image_positions import ImagePositions
 from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.images import ImageAccumulator
 from evenly.fitting.protocols import AnyMoments, Steps, steps_of
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.images.source import ImageSource
-from evenly.sources.selection import NUMBER, Field
 from evenly.sources.source import ReadTask
 from evenly.typing import Infinite
 

@@ -14,7 +14,7 @@ from evenly.key_index import lookup_key
 from evenly.moments import GroupedMoments, Moments, merge
 from evenly.moments.grouped import one_group
 from evenly.moments.records import state_from_records
-from evenly.sources.images.bands import FULL_SCALE, columns
+from evenly.sources.images.bands import FULL_SCALE, band_columns
 from evenly.sources.images.batch_buffer import ImageBlock
 from evenly.sources.images.source import ImageSource
 from evenly.statistics_file.column import ColumnRecord
@@ -86,7 +86,7 @@ class ImageAccumulator:
 
     def _check_bands(self, block: ImageBlock) -> None:
         """Check that all images have the same columns; with ``mode="native"`` they may differ."""
-        names, _ = columns(block.kind, self._source.mode)
+        names, _ = band_columns(block.kind, self._source.mode)
         self._example.setdefault(names, block.label)
         if len(self._example) > 1:
             (ours, first), (theirs, other) = list(self._example.items())[:2]
@@ -127,7 +127,7 @@ class ImageAccumulator:
 
     def _select_bands(self, mode: str, bands: Moments) -> Moments:
         """Return the moments of the selected columns from those of the bands in memory."""
-        names, indices = columns(mode, self._source.mode)
+        names, indices = band_columns(mode, self._source.mode)
         by_band = list(bands.column_records())
         by_name = [
             by_band[index]._replace(name=name) for name, index in zip(names, indices, strict=True)

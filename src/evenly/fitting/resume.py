@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from evenly.checkpoint import errors
@@ -15,17 +15,18 @@ from evenly.dispatch import is_path
 from evenly.fitting.checkpoint import Checkpoint, IncludedFiles
 from evenly.fitting.image_checkpoint import ImageCheckpoint
 from evenly.fitting.table_checkpoint import TableCheckpoint
+from evenly.printable import counted
 from evenly.redaction import redact_url
 from evenly.sources import FitOptions, Source, open_source
+from evenly.sources.fields import Field
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Fingerprint, Watch, fingerprint, fingerprint_or_empty
-from evenly.sources.files.locate import scan as scan_path
+from evenly.sources.files.locate import find_files
 from evenly.sources.files.partitions import Partitions
 from evenly.sources.group_names import is_column_names
 from evenly.sources.image_columns import ImageColumn, is_image_column
 from evenly.sources.images.source import ImageSource
 from evenly.sources.scan import FileScan
-from evenly.sources.selection import Field
 from evenly.sources.table_source import ResumedSchema, TableSource
 from evenly.sources.urls import is_url, with_storage
 from evenly.typing import Path
@@ -95,11 +96,11 @@ def open_resumed(
         raise errors.not_a_column_error("by", rule)
     in_column = is_image_column(files, options)
     store = CheckpointStore(path, options, images=images or in_column)
+    run = _Run(store, rule, options, accept_changed)
     try:
         if images:
-            return _resume_images(scan, store, rule, options, accept_changed)
-        resume = _resume_image_column if in_column else _resume_files
-        return resume(files, store, rule, options, accept_changed)
+            return _resume_images(scan, run)
+        return _resume_image_column(files, run) if in_column else _resume_tables(files, run)
     except BaseException:
         store.close()
         raise
@@ -130,76 +131,89 @@ def _check_fingerprints(files: list[FileRef], rule: Rule) -> list[FileRef]:
     return files
 
 
-def _compare(
-    paths: Sequence[str],
-    store: CheckpointStore,
-    rule: Rule,
-    accept_changed: bool,
-    fingerprint_of: Callable[[str], Fingerprint] = fingerprint,
-) -> FileDiff:
-    """Return the difference between the files that are given and those of the checkpoint."""
-    return compare(
-        paths,
-        store.files,
-        PathMapper(store.path),
-        rule,
-        store.path,
-        accept_changed=accept_changed,
-        fingerprint_of=fingerprint_of,
-    )
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of a fit: its checkpoint, and how files are compared with it.
+
+    Attributes
+    ----------
+    store
+        The checkpoint.
+    rule, accept_changed
+        See `compare`.
+    options
+        The options of the fit.
+    """
+
+    store: CheckpointStore
+    rule: Rule
+    options: FitOptions
+    accept_changed: bool
+
+    @property
+    def digests(self) -> bool:
+        """Whether the digests of files are recorded."""
+        return self.rule == "update"
+
+    def compare(
+        self, paths: Sequence[str], fingerprint_of: Callable[[str], Fingerprint] = fingerprint
+    ) -> FileDiff:
+        """Return the difference between the files that are given and those of the checkpoint."""
+        return compare(
+            paths,
+            self.store.files,
+            PathMapper(self.store.path),
+            self.rule,
+            self.store.path,
+            accept_changed=self.accept_changed,
+            fingerprint_of=fingerprint_of,
+        )
+
+    def include(self, diff: FileDiff, given: str) -> IncludedFiles:
+        """Return the description of all files; save the new times of those already included.
+
+        Parameters
+        ----------
+        given
+            The description of the files that are given.
+        """
+        stored = sorted({*self.store.files, *(file.path for file in diff.files)})
+        description = given if self.rule == "checkpoint" else _describe_paths(stored)
+        if diff.renewed:
+            self.store.save(diff.renewed, None, description)
+        return IncludedFiles(description, _describe_skipped(diff, self.store.path), diff.nbytes)
 
 
-def _resume_files(
-    given: list[FileRef],
-    store: CheckpointStore,
-    rule: Rule,
-    options: FitOptions,
-    accept_changed: bool,
-) -> Resumed:
+def _resume_tables(given: list[FileRef], run: _Run) -> Resumed:
     """Resume a fit of tables or arrays."""
-    paths = [file.path for file in given]
-    diff = _compare(paths, store, rule, accept_changed)
+    store, paths = run.store, [file.path for file in given]
+    diff = run.compare(paths)
     watch = Watch()
-    source = _open_remaining(_refs(diff.paths, given), store, options, watch)
-    position = ReadPosition(diff.paths, diff.files, watch, store.path, digests=rule == "update")
-    files = _included_files(diff, store, rule, _describe_paths(paths))
-    _save_renewed(diff, store, files)
+    source = _open_remaining(_refs(diff.paths, given), store, run.options, watch)
+    position = ReadPosition(diff.paths, diff.files, watch, store.path, digests=run.digests)
+    files = run.include(diff, _describe_paths(paths))
     return Resumed(source, TableCheckpoint(source, store, position, files))
 
 
-def _resume_image_column(
-    given: list[FileRef],
-    store: CheckpointStore,
-    rule: Rule,
-    options: FitOptions,
-    accept_changed: bool,
-) -> Resumed:
+def _resume_image_column(given: list[FileRef], run: _Run) -> Resumed:
     """Resume a fit of a column of images; the images of a file are read like an archive."""
-    paths = [file.path for file in given]
-    diff = _compare(paths, store, rule, accept_changed)
-    column = ImageColumn(_refs(diff.paths, given), options)
-    positions = ImagePositions(diff, column, store.path, digests=rule == "update")
-    files = _included_files(diff, store, rule, _describe_paths(paths))
+    store, paths = run.store, [file.path for file in given]
+    diff = run.compare(paths)
+    column = ImageColumn(_refs(diff.paths, given), run.options)
+    positions = ImagePositions(diff, column, store.path, digests=run.digests)
+    files = run.include(diff, _describe_paths(paths))
     source = column.open(positions, files.description)
-    _save_renewed(diff, store, files)
     return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
-def _resume_images(
-    scan: FileScan,
-    store: CheckpointStore,
-    rule: Rule,
-    options: FitOptions,
-    accept_changed: bool,
-) -> Resumed:
+def _resume_images(scan: FileScan, run: _Run) -> Resumed:
     """Resume a fit of image files and archives."""
-    paths = [file.path for file in scan.images()]
-    diff = _compare(paths, store, rule, accept_changed, fingerprint_or_empty)
-    positions = ImagePositions(diff, scan, store.path, digests=rule == "update")
-    source = open_source(scan, options, remaining=positions)
+    store = run.store
+    diff = run.compare([file.path for file in scan.images()], fingerprint_or_empty)
+    positions = ImagePositions(diff, scan, store.path, digests=run.digests)
+    source = open_source(scan, run.options, remaining=positions)
     assert isinstance(source, ImageSource)
-    files = _included_files(diff, store, rule, scan.description)
-    _save_renewed(diff, store, files)
+    files = run.include(diff, scan.description)
     return Resumed(source, ImageCheckpoint(source, store, positions, files))
 
 
@@ -209,7 +223,7 @@ def _refs(paths: Sequence[str], given: Sequence[FileRef]) -> list[FileRef]:
     columns = given[0].partition if given else ()
     partitions = Partitions({column.name: column.is_integer for column in columns})
     return [
-        by_path.get(path) or next(scan_path(path))._replace(partition=partitions.of(path))
+        by_path.get(path) or next(find_files(path))._replace(partition=partitions.of(path))
         for path in paths
     ]
 
@@ -226,21 +240,6 @@ def _open_remaining(
     return TableSource([known], options.selection, description=store.path, resume_from=known)
 
 
-def _included_files(
-    diff: FileDiff, store: CheckpointStore, rule: Rule, given: str
-) -> IncludedFiles:
-    """Return the description of the files; ``given`` is that of the files that were given."""
-    stored = sorted({*store.files, *(file.path for file in diff.files)})
-    description = given if rule == "checkpoint" else _describe_paths(stored)
-    return IncludedFiles(description, _describe_skipped(diff, store.path), diff.nbytes)
-
-
-def _save_renewed(diff: FileDiff, store: CheckpointStore, files: IncludedFiles) -> None:
-    """Save the new times of files whose rows are already included."""
-    if diff.renewed:
-        store.save(diff.renewed, None, files.description)
-
-
 def _describe_paths(paths: Sequence[str]) -> str:
     first = redact_url(paths[0])
     return f"{first} and {len(paths) - 1} more" if len(paths) > 1 else first
@@ -253,7 +252,7 @@ def _describe_skipped(diff: FileDiff, checkpoint: str) -> str:
         for path, file in zip(diff.paths, diff.files, strict=True)
         if file.rows
     ]
-    files = [f"{diff.skipped:,} file{'s' * (diff.skipped != 1)}"] if diff.skipped else []
+    files = [counted(diff.skipped, "file")] if diff.skipped else []
     included = " and ".join([*files, *partly_read])
     line = included and f"resumed from {checkpoint}: {included} already included"
     if diff.accepted:

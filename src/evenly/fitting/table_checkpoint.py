@@ -11,7 +11,7 @@ from evenly.fitting.checkpoint import Checkpoint
 from evenly.fitting.protocols import AnyMoments, Steps, steps_of
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.base import MomentsBase
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 from evenly.sources.source import ReadTask
 from evenly.typing import Infinite
 

@@ -6,7 +6,7 @@ from html import escape
 
 from evenly.html_report.axis import ticks
 from evenly.html_report.numbers import number, share_text
-from evenly.html_report.summary import ColumnSummary, Histogram, is_integer
+from evenly.html_report.summary import Bars, ColumnSummary, is_integer
 from evenly.time_text import is_time
 
 WIDTH, HEIGHT = 192, 34
@@ -34,7 +34,7 @@ def svg(column: ColumnSummary) -> str:
     )
 
 
-def overlay(before: Histogram, after: Histogram, dtype: str, mean: float, std: float) -> str:
+def overlay(before: Bars, after: Bars, dtype: str, mean: float, std: float) -> str:
     """Return two histograms with the same edges, as shares: bars, and an outline above them."""
     shares = [[count / sum(h.counts) for count in h.counts] for h in (before, after)]
     top = max(map(max, shares))
@@ -71,7 +71,7 @@ def _height(share: float) -> int:
     return max(1, round(share * HEIGHT)) if share > 0 else 0
 
 
-def _x(value: float, histogram: Histogram) -> int:
+def _x(value: float, histogram: Bars) -> int:
     span = histogram.high - histogram.low
     if not math.isfinite(value) or not span:
         return -1
@@ -79,7 +79,7 @@ def _x(value: float, histogram: Histogram) -> int:
     return round(min(max(position, -1), WIDTH + 1))
 
 
-def _axes(histogram: Histogram, dtype: str, mean: float, std: float) -> str:
+def _axes(histogram: Bars, dtype: str, mean: float, std: float) -> str:
     """Return the ticks and labels of both axes; normalizing maps one to the other."""
     low, high = histogram.low, histogram.high
     labels = _raw_labels(histogram, dtype)
@@ -96,7 +96,7 @@ def _axes(histogram: Histogram, dtype: str, mean: float, std: float) -> str:
     return f'<path d="{lines}{marks}"/>{text}'
 
 
-def _raw_labels(histogram: Histogram, dtype: str) -> list[tuple[int, str]]:
+def _raw_labels(histogram: Bars, dtype: str) -> list[tuple[int, str]]:
     """Return the positions and texts of the raw axis: as many as there is room for."""
     low, high = histogram.low, histogram.high
     labels: list[tuple[int, str]] = []
@@ -125,7 +125,7 @@ def _marks(positions: list[int], y: int) -> str:
     return "".join(f"M{x} {y}v3" for x in positions)
 
 
-def _outside(*histograms: Histogram) -> str:
+def _outside(*histograms: Bars) -> str:
     """Return a note on values that the drawing does not show."""
     shares = [histogram.outside for histogram in histograms]
     if not any(shares):

@@ -12,7 +12,7 @@ TAILS = (0.001, 0.999)
 """The quantiles that show how heavy the tails are."""
 
 
-class Histogram(NamedTuple):
+class Bars(NamedTuple):
     """Counts of values between equally distant edges.
 
     Attributes
@@ -52,7 +52,7 @@ class Distribution:
     quantiles: Sequence[float]
     bounds: Sequence[tuple[float, float]]
     tails: Sequence[float]
-    histogram: Histogram | None
+    histogram: Bars | None
     values: Sequence[tuple[float, int]] | None
 
     def quantile_texts(self, dtype: str) -> list[str]:

@@ -22,7 +22,7 @@ from evenly.sources.feature_axis import axis_number
 from evenly.typing import FeatureAxis, Infinite
 
 
-class Accumulator(DistributionMixin):
+class ColumnAccumulator(DistributionMixin):
     """The state of `Moments`, with `update`, `copy`, ``+``, ``-`` and ``==``."""
 
     __slots__ = ("_fast_path",)
@@ -391,7 +391,7 @@ def _names_and_number(columns: int | str | Sequence[str] | None) -> tuple[Column
     return None, number
 
 
-def _subtraction_error(whole: Accumulator, part: Accumulator, index: int) -> DataError:
+def _subtraction_error(whole: ColumnAccumulator, part: ColumnAccumulator, index: int) -> DataError:
     name = index if whole.columns is None else repr(whole.columns[index])
     # Python's float() raises where these are beyond float64's range.
     whole_squares, part_squares = (

@@ -8,15 +8,14 @@ import numpy as np
 from evenly.distribution.bins import Floats
 from evenly.errors import DataError
 from evenly.moments.distribution import DistributionMixin
-from evenly.transform.methods import (
-    NO_VALUES,
+from evenly.transform.affine_scaling import (
+    NO_ANCHORS,
     AffineKeywords,
     AnchorArrays,
     Anchors,
-    Method,
     affine_scaling,
-    check_no_std_options,
 )
+from evenly.transform.methods import Method, check_no_std_options
 from evenly.transform.scaling import Scaling
 from evenly.typing import Real
 
@@ -97,7 +96,7 @@ def _exact_anchors(
     bounds: bool,
 ) -> Anchors:
     if extremes[0] is None or extremes[1] is None:
-        return NO_VALUES
+        return NO_ANCHORS
     least, most = Fraction(extremes[0]), Fraction(extremes[1])
     ends = (
         _ends_of_extremes(method, least, most)

@@ -11,6 +11,7 @@ from evenly.moments.moments import Moments, from_records, to_records
 from evenly.moments.records import records
 from evenly.moments.table_repr import TableRepr
 from evenly.outputs import open_output
+from evenly.printable import counted
 from evenly.program_version import program_version
 from evenly.sources.batch_parts import select_part
 from evenly.sources.parts_by_key import BatchPart, Steps, key_errors, parse_parts, replace_part
@@ -324,12 +325,12 @@ class MomentsByKey(TableRepr, Mapping[str, Moments]):
             for key, moments in self.items()
         }
 
-    def _table_view(self) -> text_table.Table:
+    def _table_view(self) -> text_table.TextTable:
         columns = [(key, i) for key, m in self.items() for i in range(m.num_features)]
         visible = text_table.visible_columns(len(columns))
         bounds = any(moments.extremes_are_bounds for moments in self.values())
-        return text_table.Table(
-            f"MomentsByKey of {len(self)} key{'s' * (len(self) != 1)}",
+        return text_table.TextTable(
+            f"MomentsByKey of {counted(len(self), 'key')}",
             ("key", *text_table.HEADINGS),
             [_row(key, self[key], column) for key, column in (columns[i] for i in visible)],
             f"l{text_table.ALIGNMENT}",

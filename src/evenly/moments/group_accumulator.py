@@ -15,13 +15,12 @@ from evenly.block import Block, GroupKeys
 from evenly.columns import ColumnNames, check_time_units, match_columns
 from evenly.distribution.option import most_bins
 from evenly.errors import ColumnError, DataError
-from evenly.group_keys import Key, format_key, merge_key_types
+from evenly.group_keys import By, Key, format_key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.base import MomentsBase, mixed_grouping_error
 from evenly.moments.distribution import distribution_error
 from evenly.moments.ingest import add_grouped_block, num_columns
 from evenly.moments.metadata import GroupMetadata, merge_dtypes, merge_left_out
-from evenly.moments.records import By
 from evenly.moments.statistics import StatisticsMixin
 from evenly.sources import ReadOptions, open_source
 from evenly.sources.group_names import group_label
@@ -206,12 +205,7 @@ class GroupAccumulator(MomentsBase):
                 self._is_zero() or theirs._is_zero()
             ):
                 raise distribution_error()
-            metadata, added = self._metadata, theirs._metadata
-            if not self._state.groups and metadata.by is None:  # empty, and by is not known yet
-                metadata = metadata._replace(by=added.by, key_types=("",) * len(added.key_types))
-            _check_by(metadata, added)
-            if not metadata.width or (not self._state.groups and added.columns != metadata.columns):
-                metadata = metadata._replace(columns=added.columns, dtypes=("",) * added.width)
+            metadata = self._metadata_for(theirs._metadata)
             theirs = theirs._align(metadata)
             added = theirs._metadata
             check_time_units(metadata.columns, metadata.dtypes, added.dtypes)
@@ -225,6 +219,16 @@ class GroupAccumulator(MomentsBase):
                 left_out=merge_left_out(metadata.left_out, added.left_out, metadata.columns),
             )
             self._state.merge_groups(theirs._state, new.width, indices, new, consume=True)
+
+    def _metadata_for(self, added: GroupMetadata) -> GroupMetadata:
+        """Return the own metadata; without groups, keys and columns are those to be added."""
+        metadata, is_empty = self._metadata, not self._state.groups
+        if is_empty and metadata.by is None:
+            metadata = metadata._replace(by=added.by, key_types=("",) * len(added.key_types))
+        _check_by(metadata, added)
+        if not metadata.width or (is_empty and added.columns != metadata.columns):
+            metadata = metadata._replace(columns=added.columns, dtypes=("",) * added.width)
+        return metadata
 
     def _align(self, metadata: GroupMetadata) -> Self:
         """Return the same groups with the columns in the order of the metadata."""

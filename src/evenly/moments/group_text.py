@@ -11,7 +11,7 @@ from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys, from_codes
 
 
-def keys_from_batch(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
+def fitted_keys(batch: Any, moments: GroupedMoments) -> GroupKeys | None:
     """Return the keys of a record batch, in which numbers may be text; None for an array.
 
     Raises

@@ -9,6 +9,7 @@ from evenly import _core
 from evenly.columns import as_names, column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
 from evenly.group_keys import (
+    By,
     Key,
     KeyPart,
     format_key,
@@ -23,9 +24,9 @@ from evenly.moments.anchors import scaling_by_method
 from evenly.moments.group_accumulator import GroupAccumulator
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.moments import Moments
-from evenly.moments.records import By, group_records, groups_from_records, records
+from evenly.moments.records import group_records, groups_from_records, records
 from evenly.moments.summaries import summaries
-from evenly.printable import printable
+from evenly.printable import counted, printable
 from evenly.program_version import program_version
 from evenly.statistics_file import Header, Manifest
 from evenly.statistics_file import groups as group_file
@@ -356,7 +357,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             for summary in summaries(group, format_key(key if isinstance(key, tuple) else (key,)))
         ]
 
-    def _table_view(self) -> text_table.Table:
+    def _table_view(self) -> text_table.TextTable:
         return group_table(self, 20, 4)
 
     def _table_rows(self, key: Key) -> list[text_table.Row]:
@@ -367,7 +368,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     def _title(self) -> str:
         numbers = (len(self), "group"), (self.rows, "row"), (self.num_features, "column")
-        counts = ", ".join(f"{number:,} {noun}{'s' * (number != 1)}" for number, noun in numbers)
+        counts = ", ".join(counted(number, noun) for number, noun in numbers)
         if self.by is None:
             return counts
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)
@@ -397,7 +398,7 @@ def one_group(key: Key, moments: Moments, by: By) -> GroupedMoments:
     return GroupedMoments(metadata, KeyIndex.of([key]), state)
 
 
-def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Table:
+def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.TextTable:
     """Return a table of one line per group and column.
 
     Parameters
@@ -413,7 +414,7 @@ def group_table(moments: GroupedMoments, head: int, tail: int) -> text_table.Tab
         rows = first[:head] + last[-tail:]
     else:
         rows = [row for key in keys for row in moments._table_rows(key)]
-    return text_table.Table(
+    return text_table.TextTable(
         moments._title(),
         ("group", *text_table.HEADINGS),
         rows,

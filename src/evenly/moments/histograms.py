@@ -10,7 +10,7 @@ from evenly.distribution.bins import Bins, Floats
 from evenly.distribution.quantiles import column_quantiles
 from evenly.distribution.shares import CumulativeCounts, histogram
 from evenly.html_report.histogram import BINS
-from evenly.html_report.summary import QUANTILES, TAILS, Distribution, Histogram
+from evenly.html_report.summary import QUANTILES, TAILS, Bars, Distribution
 
 _FENCE = 3.0
 """Tukey's outer fences, in interquartile ranges from the quartiles. A histogram leaves out values
@@ -63,7 +63,7 @@ def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) ->
     return Distribution(marks, bounds, tails, drawn[0] if drawn else None, known)
 
 
-def histograms(samples: Sequence[Sample]) -> list[Histogram]:
+def histograms(samples: Sequence[Sample]) -> list[Bars]:
     """Return the histograms of samples, all with the same edges.
 
     The list is empty if a sample has no values, or if the range is too large for a float64.
@@ -77,11 +77,11 @@ def histograms(samples: Sequence[Sample]) -> list[Histogram]:
     return [_histogram(sample, edges) for sample in samples]
 
 
-def _histogram(sample: Sample, edges: Floats) -> Histogram:
+def _histogram(sample: Sample, edges: Floats) -> Bars:
     counts = histogram(CumulativeCounts(sample.bins, sample.low, sample.high), edges).counts
     outside = 1 - float(counts.sum()) / sample.bins.total
     low, high = edges[[0, -1]].tolist()
-    return Histogram(low, high, counts.tolist(), outside if outside > 1e-9 else 0.0)
+    return Bars(low, high, counts.tolist(), outside if outside > 1e-9 else 0.0)
 
 
 def _range(samples: Sequence[Sample]) -> tuple[float, float, int]:

@@ -16,8 +16,7 @@ from evenly.group_keys import format_key
 from evenly.moments.metadata import GroupMetadata
 from evenly.moments.sparse import Weights, sparse_state
 from evenly.sources.native_arrays import to_native
-from evenly.transform.kernel import CoreView
-from evenly.transform.kernel import as_core_buffer as array_buffer
+from evenly.transform.kernel import CoreView, array_buffer
 from evenly.typing import AnyArray, Infinite
 
 INFINITE_POLICIES = ("error", "missing")
@@ -79,7 +78,7 @@ def _update(
         if infinity is None:
             state.merge(part, consume=True)
         return infinity
-    x, dtype = as_core_buffer(block.data)
+    x, dtype = core_buffer(block.data)
     axis = -1 if x.ndim == 1 else block.feature_axis
     return state.update(x, axis, weights, as_missing, threads, dtype)
 
@@ -123,7 +122,7 @@ def add_grouped_block(
     chosen = columns if order is None else [columns[i] for i in order]
     try:
         infinity = state.update_groups(
-            [as_core_buffer(column.values)[0] for column in chosen],
+            [core_buffer(column.values)[0] for column in chosen],
             [column.validity for column in chosen],
             [column.bit_offset for column in chosen],
             np.ascontiguousarray(keys.codes),
@@ -150,7 +149,7 @@ def columns_of(block: Block) -> list[Column]:
         return list(block.data)
     if is_sparse(block.data):
         return [Column(column.toarray().reshape(-1)) for column in _sparse_columns(block.data)]
-    x, dtype = as_core_buffer(block.data)
+    x, dtype = core_buffer(block.data)
     if dtype == "bfloat16":
         x = _bfloat16_to_float32(x)
     if x.ndim == 1:
@@ -230,13 +229,13 @@ def check_weights_array(weights: npt.ArrayLike, rows: int) -> npt.NDArray[np.flo
     return result
 
 
-def as_core_buffer(x: object) -> CoreView:
+def core_buffer(x: object) -> CoreView:
     """Return an array and a dtype name for the core; bfloat16 becomes uint16 bits."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         from evenly.transform import tensors
 
-        return tensors.as_core_buffer(x)
+        return tensors.tensor_buffer(x)
     return array_buffer(to_native(x))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from evenly.columns import ColumnNames
+from evenly.group_keys import By
 
 LeftOut = tuple[tuple[str, str], ...]
 
@@ -49,7 +50,7 @@ class GroupMetadata(NamedTuple):
     columns: ColumnNames
     dtypes: tuple[str, ...]
     sources: tuple[str, ...]
-    by: str | tuple[str, ...] | None
+    by: By
     key_types: tuple[str, ...]
     left_out: LeftOut = ()
 

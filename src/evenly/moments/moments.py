@@ -8,19 +8,14 @@ from evenly import _core, statistics_file
 from evenly.columns import ColumnNames, as_names, column_indices
 from evenly.dispatch import is_traced
 from evenly.errors import StatisticsFileError
-from evenly.moments.accumulator import Accumulator
+from evenly.moments.accumulator import ColumnAccumulator
 from evenly.moments.anchors import scaling_by_method
 from evenly.moments.metadata import LeftOut
 from evenly.moments.records import records, state_from_records
 from evenly.program_version import program_version
 from evenly.statistics_file.column import ColumnRecord
 from evenly.transform import Scaling, fast_scaling, scaling, transform
-from evenly.transform.methods import (
-    STANDARD,
-    Method,
-    MethodOptions,
-    parse_method,
-)
+from evenly.transform.methods import STANDARDIZE, Method, MethodOptions, parse_method
 from evenly.transform.scaling import ScalingKeywords
 from evenly.transform.scaling_errors import not_fitted_error
 from evenly.typing import (
@@ -45,7 +40,7 @@ PickledMoments: TypeAlias = tuple[
 """The packed state, names, dtypes, sources, number of rows, and columns left out."""
 
 
-class Moments(Accumulator):
+class Moments(ColumnAccumulator):
     """The count, the exact sum of x and the exact sum of x² of each column.
 
     *Exact* means without any rounding, as real numbers. So moments are a commutative group:
@@ -334,7 +329,7 @@ class Moments(Accumulator):
         correction: Real,
         tolerance: float = 0.0,
         too_few: str = "error",
-        method: Method = STANDARD,
+        method: Method = STANDARDIZE,
     ) -> Scaling:
         if not self.num_features:
             raise not_fitted_error()

@@ -9,7 +9,7 @@ from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.distribution import Bins
 from evenly.errors import DataError, StatisticsFileError
-from evenly.group_keys import Key, merge_key_types
+from evenly.group_keys import By, Key, merge_key_types
 from evenly.key_index import KeyIndex
 from evenly.moments.metadata import GroupMetadata, common_dtype
 from evenly.statistics_file.column import ColumnRecord
@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # only needed for files of groups, which most programs do not
     from evenly.statistics_file import Header
     from evenly.statistics_file.groups import GroupRecord
 
-By = str | tuple[str, ...] | None
 
 _CHUNK_COLUMNS = 65_536
 """Columns converted to Python integers at a time, which bounds the memory for wide tables."""

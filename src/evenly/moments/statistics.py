@@ -16,7 +16,7 @@ from evenly.statistics_file.column import ColumnRecord
 from evenly.typing import Real
 
 if TYPE_CHECKING:  # only needed where moments are shown
-    from evenly.moments.text_table import Table
+    from evenly.moments.text_table import TextTable
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -187,8 +187,9 @@ class StatisticsMixin(MomentsBase):
 
         return self._cached("extremes", compute)[:, index].copy()
 
-    def _table_view(self) -> "Table":
+    def _table_view(self) -> "TextTable":
         from evenly.moments import text_table
+        from evenly.printable import counted
 
         state = self._state.copy()
         number, (columns, all_dtypes, *_) = state.columns, state.metadata
@@ -197,9 +198,8 @@ class StatisticsMixin(MomentsBase):
         dtypes = tuple(all_dtypes[i] for i in indices)
         columns_shown = records(state.take(indices), names, dtypes)
         rows = [text_table.format_row(record) for record in columns_shown]
-        shape = f"{number:,} column{'' if number == 1 else 's'}, {state.rows:,} row"
-        return text_table.Table(
-            f"Moments of {shape}{'' if state.rows == 1 else 's'}",
+        return text_table.TextTable(
+            f"Moments of {counted(number, 'column')}, {counted(state.rows, 'row')}",
             text_table.HEADINGS,
             rows,
             text_table.ALIGNMENT,

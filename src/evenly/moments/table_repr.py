@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from evenly import _core
 
 if TYPE_CHECKING:  # only needed where moments are shown
-    from evenly.moments.text_table import Table
+    from evenly.moments.text_table import TextTable
 
 
 class TableRepr:
@@ -13,7 +13,7 @@ class TableRepr:
 
     __slots__ = ()
 
-    def _table_view(self) -> "Table":
+    def _table_view(self) -> "TextTable":
         """Return the table that `repr` shows."""
         raise NotImplementedError
 

@@ -32,7 +32,7 @@ def visible_columns(num_features: int, head: int = HEAD, tail: int = TAIL) -> li
 def footer_lines(left_out: Mapping[str, str], extremes_are_bounds: bool) -> list[str]:
     """Return the lines below the table of moments."""
     lines = [BOUNDS] if extremes_are_bounds else []
-    return [*lines, format_skipped(left_out)] if left_out else lines
+    return [*lines, left_out_line(left_out)] if left_out else lines
 
 
 def omitted_line(rows: int) -> str:
@@ -40,7 +40,7 @@ def omitted_line(rows: int) -> str:
     return f"({rows:,} more)" if rows else ""
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table with lines above and below it, shown as text or as HTML.
 
     Attributes
@@ -66,7 +66,7 @@ class Table(NamedTuple):
     footer: Sequence[str] = ()
 
 
-def to_text(table: Table) -> str:
+def to_text(table: TextTable) -> str:
     """Return a table as text, without a trailing line break."""
     if not table.rows:
         return "\n".join([table.title, *table.footer])
@@ -78,7 +78,7 @@ def to_text(table: Table) -> str:
     return "\n".join([table.title, *lines, *table.footer])
 
 
-def to_html(table: Table) -> str:
+def to_html(table: TextTable) -> str:
     """Return a table as HTML, for notebooks."""
     import html  # a list of 2,231 character references, which most programs do not need
 
@@ -130,10 +130,10 @@ def format_name(name: str) -> str:
     return name if len(name) <= _MAX_WIDTH else name[: _MAX_WIDTH - 1] + "…"
 
 
-def format_skipped(columns: Mapping[str, str]) -> str:
+def left_out_line(columns: Mapping[str, str]) -> str:
     """Return a line that names the columns that were left out, grouped by reason.
 
-    >>> format_skipped({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
+    >>> left_out_line({"carrier": "text", "time_hour": "timestamp", "origin": "text"})
     'left out: carrier, origin (text); time_hour (timestamp)'
     """
     reasons: dict[str, list[str]] = {}

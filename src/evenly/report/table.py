@@ -6,7 +6,7 @@ from evenly.moments import GroupedMoments, Moments, MomentsByKey, grouped, text_
 from evenly.moments.nearly_constant import nearly_constant
 from evenly.moments.text_table import (
     BOUNDS,
-    Table,
+    TextTable,
     format_name,
     format_number,
     format_spread,
@@ -14,7 +14,7 @@ from evenly.moments.text_table import (
     to_text,
     visible_columns,
 )
-from evenly.printable import printable
+from evenly.printable import counted, printable
 from evenly.report.torchvision import normalize_lines
 from evenly.time_text import is_time
 
@@ -47,7 +47,7 @@ def table(moments: Moments) -> str:
     visible = moments if len(indices) == moments.num_features else moments.select(labels)
     hidden = moments.num_features - len(indices)
     return to_text(
-        Table(
+        TextTable(
             _title(moments),
             HEADINGS,
             _rows(visible, list(map(str, labels))) + _left_out(moments.left_out),
@@ -93,8 +93,7 @@ def _remark(count: float, missing: float, constant: bool, nearly: bool) -> str:
 
 
 def _title(moments: Moments) -> str:
-    rows, columns = moments.rows, moments.num_features
-    return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
+    return f"{counted(moments.rows, 'row')}, {counted(moments.num_features, 'column')}"
 
 
 def _footer(moments: Moments) -> list[str]:

@@ -22,7 +22,8 @@ from evenly.sklearn.fitted_attributes import fit_callbacks
 from evenly.sklearn.given_moments import as_scaler_moments
 from evenly.sklearn.scaling import apply_scaling
 from evenly.transform import Scaling
-from evenly.transform.methods import AnchorArrays, Anchors, Method, affine_scaling
+from evenly.transform.affine_scaling import AnchorArrays, Anchors, affine_scaling
+from evenly.transform.methods import Method
 from evenly.typing import Path
 
 _STATE = ("moments_", "_like", "n_features_in_", "feature_names_in_")

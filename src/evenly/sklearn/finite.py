@@ -10,7 +10,7 @@ from sklearn import get_config
 from evenly import _core
 from evenly.columns import ColumnNames
 from evenly.errors import DataError
-from evenly.moments.ingest import as_core_buffer
+from evenly.moments.ingest import core_buffer
 from evenly.sklearn.array_api import is_array_api, to_numpy
 from evenly.typing import FloatArray
 
@@ -30,7 +30,7 @@ def check_finite(x: Any, names: ColumnNames) -> None:
     if type(x) is np.ndarray and x.size <= _SMALL and _has_finite_sum(x):
         return
     values = x.data[:, np.newaxis] if sparse.issparse(x) else to_numpy(x)
-    array, dtype = as_core_buffer(values)
+    array, dtype = core_buffer(values)
     infinity = _core.State(array.shape[1]).update(array, -1, None, False, 0, dtype)
     if infinity is None:
         return

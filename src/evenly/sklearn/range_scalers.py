@@ -17,7 +17,8 @@ from evenly.moments import Moments
 from evenly.sklearn import validation
 from evenly.sklearn.affine_scaler import AffineScaler
 from evenly.sklearn.fitted_attributes import FittedAttribute
-from evenly.transform.methods import NO_VALUES, Anchors, Method
+from evenly.transform.affine_scaling import NO_ANCHORS, Anchors
+from evenly.transform.methods import Method
 
 Floats = npt.NDArray[np.float64]
 
@@ -103,7 +104,7 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
     def _anchors(self) -> Iterator[Anchors]:
         for ends in self._extremes():
             if ends is None:
-                yield NO_VALUES
+                yield NO_ANCHORS
             else:
                 yield Anchors(ends[0], ends[0] + (ends[1] - ends[0] or 1), None)
 
@@ -152,7 +153,7 @@ class MaxAbsScaler(AffineScaler, preprocessing.MaxAbsScaler):
     def _anchors(self) -> Iterator[Anchors]:
         for ends in self._extremes():
             if ends is None:
-                yield NO_VALUES
+                yield NO_ANCHORS
             else:
                 yield Anchors(Fraction(0), max(map(abs, ends)) or Fraction(1), None)
 
@@ -273,7 +274,7 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
         spreads = self._spread() if self.with_scaling else np.ones(len(centers))
         for center, spread in zip(centers, spreads, strict=True):
             if np.isnan(center):
-                yield NO_VALUES
+                yield NO_ANCHORS
             else:
                 low = Fraction(float(center)) if self.with_centering else Fraction(0)
                 yield Anchors(low, low + Fraction(float(spread)), None)

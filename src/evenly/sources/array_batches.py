@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evenly.errors import DataError
-from evenly.sources.arrow_input import Error, open_array
+from evenly.sources.arrow_input import Error, open_arrow_array
 from evenly.sources.arrow_reader import ColumnReader
 from evenly.sources.selected_column import ArrayBatch, ArrayTable
 from evenly.sources.selection import RowColumns
@@ -49,7 +49,7 @@ def split_arrays(
     reader: ColumnReader | None = None
     for batch in batches:
         for part in batch.to_batches() if hasattr(batch, "to_batches") else [batch]:
-            array = open_array(part, label, error)
+            array = open_arrow_array(part, label, error)
             if reader is None:
                 reader = ColumnReader(array.schema, others.numbers, label, error, others.by)
             yield ArrayBatch(part.column(name), reader.read(array))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, no_rows_error
 from evenly.sources.arrays import ArraySource
-from evenly.sources.arrow_input import checked
+from evenly.sources.arrow_input import validate_arrow
 from evenly.sources.group_keys import KeyedSource, cross_keys
 from evenly.sources.images.image_file import ImageFile, from_path
 from evenly.sources.images.source import ImageSource, reject_weights_and_keys
@@ -19,7 +19,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.selected_column import SelectedColumn
 from evenly.sources.source import SequentialSource, Source
-from evenly.sources.weights import WeightedSource, Weights, check_weights_column
+from evenly.sources.weights import WeightedSource, Weights, weights_from_column
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BYTES = 16 * 2**20
 
 
-class Chunk(NamedTuple):
+class ArrayRows(NamedTuple):
     """Consecutive rows of the column in one table.
 
     Attributes
@@ -93,7 +93,7 @@ class ListColumnSource(SequentialSource):
 
     def __init__(
         self,
-        chunks: Iterable[Chunk],
+        chunks: Iterable[ArrayRows],
         column: SelectedColumn,
         options: ReadOptions,
         description: str,
@@ -118,7 +118,7 @@ class ListColumnSource(SequentialSource):
                 row += block.rows
 
 
-def _with_rows(source: ArraySource, chunk: Chunk) -> Source:
+def _with_rows(source: ArraySource, chunk: ArrayRows) -> Source:
     """Return the source of the arrays of a chunk with the weights and keys of its rows.
 
     Raises
@@ -150,7 +150,7 @@ def is_image_type(dtype: "pyarrow.DataType") -> bool:
     return bool(types.is_binary(dtype) or types.is_large_binary(dtype))
 
 
-def chunks_of(column: SelectedColumn) -> Iterator[Chunk]:
+def chunks_of(column: SelectedColumn) -> Iterator[ArrayRows]:
     """Yield the rows of the column, split to the size of a block."""
     for part in column.parts:
         row = 0
@@ -161,9 +161,9 @@ def chunks_of(column: SelectedColumn) -> Iterator[Chunk]:
                 weights = None
                 if column.others.weights is not None:
                     name = column.others.weights
-                    weights = check_weights_column(columns.pop(0), name, row, part.label)
+                    weights = weights_from_column(columns.pop(0), name, row, part.label)
                 keys = cross_keys(columns) if columns else None
-                yield Chunk(part.label, row, values, weights, keys)
+                yield ArrayRows(part.label, row, values, weights, keys)
                 row += len(values)
 
 
@@ -171,7 +171,7 @@ def _split(column: object, label: str) -> Iterator[tuple[int, Any]]:
     """Yield the chunks of a column that have rows, split to the size of a block, and their rows."""
     row = 0
     for chunk in getattr(column, "chunks", [column]):
-        checked(chunk, label, full=True)
+        validate_arrow(chunk, label, full=True)
         step = max(1, _BYTES * len(chunk) // max(1, chunk.nbytes))
         for start in range(0, len(chunk), step):
             values = chunk.slice(start, step)
@@ -180,7 +180,7 @@ def _split(column: object, label: str) -> Iterator[tuple[int, Any]]:
 
 
 def image_files(
-    chunks: Iterable[Chunk], *, open_paths: bool = False, first: int = 0
+    chunks: Iterable[ArrayRows], *, open_paths: bool = False, first: int = 0
 ) -> Iterator[ImageFile]:
     """Yield the images without the first ones; the threads that decode them also read them."""
     for chunk in chunks:

@@ -8,12 +8,13 @@ from evenly.block import Block, Column
 from evenly.errors import UnsupportedTypeError
 from evenly.sources import block_sizes
 from evenly.sources.feature_axis import resolve_feature_axis
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.native_arrays import as_array, check_dtype, is_native, to_native
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import RowAxes
-from evenly.sources.selection import NUMBER, Field, resolve_positions
+from evenly.sources.selection import resolve_positions
 from evenly.sources.source import SequentialSource, Source
 from evenly.sources.tables import ColumnBatch
 from evenly.typing import AnyDtype
@@ -59,18 +60,37 @@ class ArraySource(SequentialSource):
         row = 0
         for start in range(0, shape[axis], step):
             rows = self._array[(slice(None),) * axis + (slice(start, start + step),)]
-            nbytes = int(rows.nbytes)
-            block = Block(
-                None,
-                to_native(take_columns(rows, self._axis, self._selected)),
-                feature_axis=self._axis if len(shape) > 1 else -1,
-                label=self._label,
-                first_row=row,
-                nbytes=nbytes,
-                column_numbers=self._selected,
-            )
+            block = block_of_rows(rows, self._axis, self._selected, self._label, row)
             yield block
             row += block.rows
+
+
+def block_of_rows(
+    rows: Any,
+    axis: int,
+    positions: list[int] | None,
+    label: str,
+    first_row: int,
+    nbytes: int | None = None,
+) -> Block:
+    """Return rows of an array as a block.
+
+    Parameters
+    ----------
+    positions
+        The columns to take; None for all of them.
+    nbytes
+        The size of what was read for the block; None: that of the rows.
+    """
+    return Block(
+        None,
+        to_native(take_columns(rows, axis, positions)),
+        feature_axis=axis if rows.ndim > 1 else -1,
+        label=label,
+        first_row=first_row,
+        nbytes=int(rows.nbytes) if nbytes is None else nbytes,
+        column_numbers=positions,
+    )
 
 
 def take_columns(array: Any, axis: int, positions: list[int] | None) -> Any:

@@ -1,28 +1,25 @@
 """Convert Arrow C data to columns that are views of its buffers where possible.
 
-Frames of all libraries are read here, through the PyCapsule protocol. Format strings are those of
-the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html).
+Frames of all libraries are read here, through the PyCapsule protocol. `arrow_schema` says which
+column has which kind.
 """
 
 import ctypes
-import json
 from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly import _core
 from evenly.block import Column, WideIntegers, mask_to_validity, missing_column, validity_to_mask
 from evenly.errors import DataError, EvenlyError
-from evenly.sources.arrow_input import Error, decoding_names, invalid_arrow_error
+from evenly.sources.arrow_input import Error, invalid_arrow_error
+from evenly.sources.arrow_schema import NUMBER_FORMATS, time_kind
 from evenly.sources.decimals import decimal_column
 from evenly.sources.exact_rows import with_missing
 from evenly.sources.group_keys import locate_error
 from evenly.sources.object_columns import object_column
-from evenly.sources.selection import NULL, NUMBER, Field, is_selectable
 from evenly.typing import AnyArray, AnyDtype
 
 if TYPE_CHECKING:
@@ -30,132 +27,12 @@ if TYPE_CHECKING:
     from nanoarrow.c_schema import CSchema
 
 
-_NUMBERS = {
-    "c": "i1",
-    "C": "u1",
-    "s": "i2",
-    "S": "u2",
-    "i": "i4",
-    "I": "u4",
-    "l": "i8",
-    "L": "u8",
-    "e": "f2",
-    "f": "f4",
-    "g": "f8",
-}
 _TIMES = {"tdD": "i4", "tdm": "i8", "tts": "i4", "ttm": "i4", "ttu": "i8", "ttn": "i8"}
-_UNITS = {"s": "s", "m": "ms", "u": "us", "n": "ns"}
 _MAX_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
 """Maximum digits of a decimal by its bits, which also limit its scale."""
-_TEXT = {"u", "U", "vu"}
-_BINARY = {"z", "Z", "vz"}
 
-
-def column_kind(schema: "CSchema") -> str:
-    """Return the kind of a column, as `Field` has it, from its Arrow schema."""
-    if schema.dictionary is not None:
-        return kind_of_category(column_kind(schema.dictionary))
-    arrow_format = schema.format
-    if arrow_format == "+r":  # run ends and values
-        return column_kind(schema.child(1))
-    if arrow_format in _NUMBERS or arrow_format == "b":
-        return NUMBER
-    if arrow_format == "n":
-        return NULL
-    if arrow_format in _TEXT:
-        return NUMBER if arrow_format != "vu" and _is_numeric_text(schema) else "text"
-    if arrow_format in _BINARY or arrow_format.startswith("w:"):
-        return "binary"
-    if arrow_format.startswith("d:"):
-        return NUMBER
-    return time_kind(arrow_format) or "nested"
-
-
-def _is_numeric_text(schema: "CSchema") -> bool:
-    """Return whether ADBC's driver sends texts for the type numeric of PostgreSQL.
-
-    The type allows 131,072 digits, for which Arrow has no type.
-    """
-    metadata = dict(schema.metadata or {})
-    if metadata.get(b"ADBC:postgresql:typname") == b"numeric":
-        return True
-    opaque = metadata.get(b"ARROW:extension:name") == b"arrow.opaque"
-    return opaque and b'"numeric"' in metadata.get(b"ARROW:extension:metadata", b"")
-
-
-def kind_of_category(kind: str) -> str:
-    """Return the kind of a column of categories from the kind of its categories.
-
-    >>> kind_of_category("number"), kind_of_category("date[day]"), kind_of_category("text")
-    ('number', 'date[day]', 'category')
-    """
-    return kind if kind != NULL and is_selectable(kind) else "category"
-
-
-def time_kind(arrow_format: str) -> str | None:
-    """Return the kind of a column of times, or None; see `Field`."""
-    if not arrow_format.startswith("t"):
-        return None
-    if arrow_format in ("tdD", "tdm"):
-        return "date[day]" if arrow_format == "tdD" else "date[ms]"
-    for start, kind in (("tt", "time"), ("ts", "timestamp"), ("tD", "duration")):
-        if arrow_format.startswith(start):
-            return f"{kind}[{_UNITS[arrow_format[2]]}]"
-    return "interval" if arrow_format.startswith("ti") else None
-
-
-def fields_of(schema: "CSchema", label: str, error: Error = DataError) -> tuple[Field, ...]:
-    """Return the fields of a table's Arrow schema; an index stored by pandas is marked.
-
-    Raises
-    ------
-    EvenlyError
-        Of the class ``error``, if a column name is not UTF-8.
-    """
-    index = _index_names(schema)
-    names, formats = read_fields(schema, label, error)
-    kinds = [
-        _kind_of_format(arrow_format) if arrow_format else column_kind(schema.child(position))
-        for position, arrow_format in enumerate(formats)
-    ]
-    if index:
-        kinds = ["index" if name in index else k for name, k in zip(names, kinds, strict=True)]
-    return tuple(map(Field, names, kinds))
-
-
-@lru_cache(maxsize=256)
-def _kind_of_format(arrow_format: str) -> str:
-    return NUMBER if arrow_format in _NUMBERS else time_kind(arrow_format) or ""
-
-
-def read_fields(
-    schema: "CSchema", label: str, error: Error = DataError
-) -> tuple[list[str], list[str]]:
-    """Return the names and the formats of a table's columns, without an object for each of them.
-
-    The format is empty if it does not say all: columns with a dictionary or children, and those
-    that are not numbers or times in a buffer.
-
-    Raises
-    ------
-    EvenlyError
-        Of the class ``error``, if a name is not UTF-8.
-    """
-    with decoding_names(label, error):
-        return _core.read_fields(schema._addr())
-
-
-def _index_names(schema: "CSchema") -> set[str]:
-    """Return the names of the columns that pandas metadata marks as the index."""
-    metadata = dict(schema.metadata or {})
-    try:
-        stored = json.loads(metadata.get(b"pandas", b"{}"))
-        return {name for name in stored.get("index_columns", []) if isinstance(name, str)}
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        return set()  # other metadata under the same key
-
-
-Reader: TypeAlias = "Callable[[CArray], Column]"
+ReadColumn: TypeAlias = "Callable[[CArray], Column]"
+"""Return an Arrow array as a column."""
 
 
 def column_error(why: Exception, name: str, label: str, error: Error = DataError) -> Exception:
@@ -169,7 +46,7 @@ def column_error(why: Exception, name: str, label: str, error: Error = DataError
     return invalid_arrow_error(str(name), label, why, error)
 
 
-def reader_of(schema: "CSchema", *, codes: bool = False) -> Reader:
+def reader_of(schema: "CSchema", *, codes: bool = False) -> ReadColumn:
     """Return the function that reads a column, or the codes of a dictionary column."""
     arrow_format = schema.format
     if schema.dictionary is not None and not codes:
@@ -185,7 +62,7 @@ def reader_of(schema: "CSchema", *, codes: bool = False) -> Reader:
     if arrow_format.startswith("d:"):
         scale, bits = _decimal_scale(arrow_format), _decimal_bits(arrow_format)
         return lambda array: _read_decimals(array, scale, bits)
-    dtype = np.dtype(_NUMBERS.get(arrow_format) or _TIMES.get(arrow_format) or "i8")
+    dtype = np.dtype(NUMBER_FORMATS.get(arrow_format) or _TIMES.get(arrow_format) or "i8")
     time = time_kind(arrow_format) or ""
     return lambda array: _read_numbers(array, dtype, time)
 
@@ -221,7 +98,7 @@ def _read_decimals(array: "CArray", scale: int, bits: int) -> Column:
     )
 
 
-def _numeric_text_reader(arrow_format: str) -> Reader:
+def _numeric_text_reader(arrow_format: str) -> ReadColumn:
     """Return the function that reads numbers as texts, whose ends are in another buffer."""
     dtype = np.dtype("i4" if arrow_format == "u" else "i8")
 
@@ -249,8 +126,8 @@ def _small_integers(array: "CArray", dtype: AnyDtype) -> npt.NDArray[np.int64]:
     return np.frombuffer(content, dtype)[start:].astype(np.int64)
 
 
-def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
-    dtype = np.dtype(_NUMBERS[arrow_format])
+def _dictionary_reader(arrow_format: str, read_values: ReadColumn) -> ReadColumn:
+    dtype = np.dtype(NUMBER_FORMATS[arrow_format])
 
     def read(array: "CArray") -> Column:
         codes = _read_numbers(array, dtype)
@@ -263,9 +140,9 @@ def _dictionary_reader(arrow_format: str, read_values: Reader) -> Reader:
     return read
 
 
-def _run_end_reader(arrow_format: str, read_values: Reader) -> Reader:
+def _run_end_reader(arrow_format: str, read_values: ReadColumn) -> ReadColumn:
     """Return the function that reads runs of equal values, each with the row where it ends."""
-    dtype = np.dtype(_NUMBERS[arrow_format])
+    dtype = np.dtype(NUMBER_FORMATS[arrow_format])
 
     def read(array: "CArray") -> Column:
         ends = _read_numbers(array.child(0), dtype).values

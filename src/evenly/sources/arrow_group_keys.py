@@ -10,17 +10,11 @@ import numpy as np
 from evenly import _core
 from evenly.block import Column, GroupKeys, validity_to_mask
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.arrow import (
-    buffer_array,
-    checked_codes,
-    column_error,
-    column_kind,
-    reader_of,
-    validity_of,
-)
-from evenly.sources.arrow_input import open_stream
+from evenly.sources.arrow import buffer_array, checked_codes, column_error, reader_of, validity_of
+from evenly.sources.arrow_input import open_arrow_stream
+from evenly.sources.arrow_schema import column_kind
+from evenly.sources.fields import NULL, NUMBER
 from evenly.sources.group_keys import factorize_column, factorize_words, from_codes
-from evenly.sources.selection import NULL, NUMBER
 from evenly.typing import AnyArray
 
 if TYPE_CHECKING:
@@ -60,7 +54,7 @@ def factorize_arrow(schema: "CSchema", array: "CArray") -> GroupKeys:
 
 def factorize_series(x: object, name: str = "", label: str = "the keys") -> GroupKeys:
     """Factorize a single column of Arrow data."""
-    stream = open_stream(x, label)
+    stream = open_arrow_stream(x, label)
     schema = stream.get_schema()
     try:
         return concat_keys([factorize_arrow(schema, array) for array in stream])

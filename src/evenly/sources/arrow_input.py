@@ -28,7 +28,7 @@ Error = type[EvenlyError]
 """The class of the error for invalid data: `DataError`, or `SourceError` for a file."""
 
 
-def open_stream(x: object, label: str, error: Error = DataError) -> "CArrayStream | OneArray":
+def open_arrow_stream(x: object, label: str, error: Error = DataError) -> "CArrayStream | OneArray":
     """Open an object with an Arrow capsule as a nanoarrow stream of arrays with one schema.
 
     Parameters
@@ -48,7 +48,7 @@ def open_stream(x: object, label: str, error: Error = DataError) -> "CArrayStrea
     if isinstance(x, OneArray):
         return x
     with decoding_names(label, error):
-        x = checked(x, label, error)
+        x = validate_arrow(x, label, error)
         _check_names(_names_of(x), label, error)
         if hasattr(x, "__arrow_c_array__") and not hasattr(x, "__arrow_c_stream__"):
             return OneArray(nanoarrow.c_array(x))
@@ -73,12 +73,12 @@ class OneArray:
         yield self._array
 
 
-def open_array(x: object, label: str, error: Error = DataError) -> "CArray":
-    """Open an object with an Arrow capsule as a nanoarrow array; see `open_stream`."""
+def open_arrow_array(x: object, label: str, error: Error = DataError) -> "CArray":
+    """Open an object with an Arrow capsule as a nanoarrow array; see `open_arrow_stream`."""
     import nanoarrow
 
     with decoding_names(label, error):
-        return nanoarrow.c_array(checked(x, label, error))
+        return nanoarrow.c_array(validate_arrow(x, label, error))
 
 
 @contextlib.contextmanager
@@ -128,7 +128,7 @@ def _check_names(names: Iterable[str], label: str, error: Error) -> None:
             )
 
 
-def checked(x: object, label: str, error: Error = DataError, *, full: bool = False) -> Any:
+def validate_arrow(x: object, label: str, error: Error = DataError, *, full: bool = False) -> Any:
     """Validate PyArrow data, and return it; return other objects unchanged.
 
     Parameters

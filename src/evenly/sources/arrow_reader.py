@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Any
 from evenly import _core
 from evenly.block import Column, ColumnViews, GroupKeys
 from evenly.errors import DataError, UnsupportedTypeError
-from evenly.sources.arrow import (
-    Reader,
-    column_error,
-    column_kind,
-    read_fields,
-    reader_of,
-    time_kind,
-)
+from evenly.sources.arrow import ReadColumn, column_error, reader_of
 from evenly.sources.arrow_group_keys import factorize_arrow
 from evenly.sources.arrow_input import Error
+from evenly.sources.arrow_schema import column_kind, read_fields, time_kind
 from evenly.sources.column_views import set_column
-from evenly.sources.selection import is_selectable
+from evenly.sources.fields import is_selectable
 
 if TYPE_CHECKING:
     from nanoarrow.c_array import CArray
@@ -59,7 +53,7 @@ class ColumnReader:
         self._keys = [(name, index[name]) for name in keys]
         self._label = label
         self._error = error
-        self._readers: dict[int, Reader] = {}  # those in use, by position
+        self._readers: dict[int, ReadColumn] = {}  # those in use, by position
 
     def view(self, array: "CArray") -> ColumnViews:
         """Return the columns of a struct array; numbers and times in buffers stay there.
@@ -132,7 +126,7 @@ def _rows_of(array: "CArray", column: "CArray") -> "CArray":
     return column[start : start + rows] if start or len(column) > rows else column
 
 
-def series_reader(schema: object, name: str, label: str) -> Reader:
+def series_reader(schema: object, name: str, label: str) -> ReadColumn:
     """Return the function that reads arrays that are a single column.
 
     It raises DataError if the Arrow data is invalid.

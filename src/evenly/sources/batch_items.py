@@ -26,6 +26,7 @@ from evenly.sources.images.source import ImageSource, reject_weights_and_keys
 from evenly.sources.mappings import MappingTable
 from evenly.sources.native_arrays import as_array
 from evenly.sources.opener import SourceOpener
+from evenly.sources.options import ReadOptions
 from evenly.sources.row_weights import weights_of_rows
 from evenly.sources.source import Source
 from evenly.sources.weights import WeightedSource, Weights, as_floats
@@ -57,49 +58,47 @@ def open_list(x: Any, label: str, opener: SourceOpener) -> Source:
 
 def open_iterable(x: Iterable[Any], _: str, opener: SourceOpener) -> Source:
     """Open an iterable of batches, or an iterable-style PyTorch dataset of samples."""
-    return _open_items(x, _open_sample if is_iterable_dataset(x) else _open_item, opener)
+    open_item = _open_sample if is_iterable_dataset(x) else _open_item
+    return _batch_source(x, open_item, opener, description=_describe(x))
 
 
 def open_batches(x: Iterable[Any], opener: SourceOpener) -> Source:
     """Open an iterable whose items are batches, so that one dimension is one column."""
-    return _open_items(x, _open_batch, opener)
+    return _batch_source(x, _open_batch, opener, description=_describe(x))
 
 
 def open_loaded_samples(x: Iterable[Any], opener: SourceOpener) -> Source:
     """Open an iterable of the samples of a dataset."""
-    return _open_items(x, _open_sample, opener)
-
-
-def _open_items(
-    x: Iterable[Any], open_item: Callable[[Any, str, SourceOpener], Source], opener: SourceOpener
-) -> Source:
-    return _batch_source(x, x, open_item, opener)
+    return _batch_source(x, _open_sample, opener, description=_describe(x))
 
 
 def _batch_source(
-    x: object,
     items: Iterable[Any],
     open_item: Callable[[Any, str, SourceOpener], Source],
     opener: SourceOpener,
+    *,
+    description: str,
 ) -> BatchSource:
-    """Return the source of the items of an object, of which several parts can be read together."""
+    """Return the source of items, of which several parts can be read together."""
 
     def open_one(item: object, label: str) -> Source:
         if opener.by_key and is_frame(item):
             return opener.open(item, label)
         return open_item(item, label, opener)
 
-    return BatchSource(
-        items,
-        open_one,
-        description=with_article(type(x).__name__),
-        reopen=lambda options: _batch_source(x, items, open_item, opener.for_part(options)),
-    )
+    def reopen(options: ReadOptions) -> BatchSource:
+        return _batch_source(items, open_item, opener.for_part(options), description=description)
+
+    return BatchSource(items, open_one, description=description, reopen=reopen)
 
 
 def open_samples(x: object, _: str, opener: SourceOpener) -> Source:
     """Open the samples of a map-style dataset."""
-    return _batch_source(x, Samples(x), _open_sample, opener)
+    return _batch_source(Samples(x), _open_sample, opener, description=_describe(x))
+
+
+def _describe(x: object) -> str:
+    return with_article(type(x).__name__)
 
 
 def open_selected(x: object, label: str, opener: SourceOpener) -> Source:
@@ -108,7 +107,7 @@ def open_selected(x: object, label: str, opener: SourceOpener) -> Source:
 
 
 def _open_item(item: object, label: str, opener: SourceOpener) -> Source:
-    """Open an item that may be a batch or a row, which is asked for one dimension."""
+    """Open an item; ``feature_axis`` says whether one dimension is a row or a column."""
     part = _part(item, label, opener)
     if not _is_one_dimensional(part):
         return _open_keyed(item, part, label, opener)
@@ -146,8 +145,8 @@ def _open_sample(sample: object, label: str, opener: SourceOpener) -> Source:
     if isinstance(part, Mapping):
         raise mapping_error(part, label)
     row = as_array(part, label)[None]
+    # The axis of the batch counts, so errors mention it.
     name = f"{label}, with the axis of the batch first,"
-    # its error counts that axis
     resolve_feature_axis(tuple(row.shape), opener.options.feature_axis, name)
     return _open_keyed(sample, row, label, opener)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from evenly.block import Block
 from evenly.errors import ColumnError, DataError, format_names
+from evenly.printable import counted
+from evenly.sources.fields import NO_VALUES
 from evenly.sources.options import ReadOptions
 from evenly.sources.source import SequentialSource, Source
 
@@ -75,7 +77,7 @@ class BatchSource(SequentialSource):
 
     def finish(self) -> None:
         """Record the columns without values, after the last item."""
-        self.left_out |= dict.fromkeys(sorted(self._unseen or ()), "no values")
+        self.left_out |= dict.fromkeys(sorted(self._unseen or ()), NO_VALUES)
 
     def items(self) -> Iterator[Any]:
         """Yield the items; add a note to an exception of the iterable, and raise it again."""
@@ -97,7 +99,7 @@ class BatchSource(SequentialSource):
 
     def _add_left_out(self, columns: dict[str, str], unseen: set[str] | None) -> set[str]:
         """Record columns that are not fitted; return those without a value in any batch so far."""
-        empty = {name for name, reason in columns.items() if reason == "no values"}
+        empty = {name for name, reason in columns.items() if reason == NO_VALUES}
         self.left_out |= {name: reason for name, reason in columns.items() if name not in empty}
         return empty if unseen is None else unseen & empty
 
@@ -133,6 +135,5 @@ def check_same_columns(first: Block, block: Block, number: int) -> None:
 
 
 def _describe_columns(block: Block) -> str:
-    number = block.features
     names = "" if block.names is None else f" ({format_names(block.names)})"
-    return f"{number} column{'s' * (number != 1)}{names}"
+    return f"{counted(block.features, 'column')}{names}"

@@ -13,13 +13,14 @@ from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.printable import printable
 from evenly.sources.array_batches import split_arrays
 from evenly.sources.array_columns import is_image_type
-from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import checked, open_stream, schema_of
+from evenly.sources.arrow_input import open_arrow_stream, schema_of, validate_arrow
+from evenly.sources.arrow_schema import fields_of
+from evenly.sources.fields import Field
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.opener import SourceOpener
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.selected_column import Part, SelectedColumn, selected_name
-from evenly.sources.selection import ColumnSelection, Field, resolve_row_columns
+from evenly.sources.selection import ColumnSelection, resolve_row_columns
 from evenly.sources.source import Source
 from evenly.sources.tables import ColumnBatch
 
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("evenly")
 
-_ROWS = 2**14
-_BYTES = 16 * 2**20
-_IMAGES = 64
+_BATCH_ROWS = 2**14
+_BATCH_BYTES = 16 * 2**20
+_BATCH_IMAGES = 64
 """Rows of a batch of encoded images, which are some 100 kB each."""
-_COMPUTED_FORMATS = ("custom",)
 
 
 def open_dataset(x: object, label: str, opener: SourceOpener) -> Source:
@@ -46,7 +46,7 @@ def open_dataset(x: object, label: str, opener: SourceOpener) -> Source:
         If a transform computes the rows when they are read.
     """
     label = f"the {type(x).__name__}"  # also in a batch
-    if _format(x).get("type") in _COMPUTED_FORMATS:
+    if _format(x).get("type") == "custom":
         raise UnsupportedTypeError(
             "A dataset must store the data to fit. "
             f"Received: {label} with a transform, which computes it when it is read. "
@@ -103,7 +103,7 @@ class DatasetTable:
         """Yield the batches of some columns."""
         with closing(self._data.batches((*names, *keys))) as batches:
             for batch in batches:
-                stream = open_stream(batch, self.label)
+                stream = open_arrow_stream(batch, self.label)
                 yield from stream_column_batches(stream, names, self.label, keys=keys)
 
 
@@ -119,9 +119,9 @@ class _MapDataset:
         selected = self._x.select_columns(names)
         table = selected.data.table
         if selected._indices is None:
-            yield from table.to_batches(_IMAGES)
+            yield from table.to_batches(_BATCH_IMAGES)
         else:
-            yield from _take_rows(table, selected._indices.column(0), self._label, _IMAGES)
+            yield from _take_rows(table, selected._indices.column(0), self._label, _BATCH_IMAGES)
 
     def batches(self, names: tuple[str, ...]) -> "Generator[pyarrow.Table]":
         """Yield PyArrow tables; without a selection of rows they are not copied."""
@@ -134,13 +134,13 @@ class _MapDataset:
 
 
 def _take_rows(
-    table: "pyarrow.Table", indices: "pyarrow.ChunkedArray", label: str, step: int = _ROWS
+    table: "pyarrow.Table", indices: "pyarrow.ChunkedArray", label: str, step: int = _BATCH_ROWS
 ) -> "Iterator[pyarrow.Table]":
     """Yield rows of a table by their indices, some thousands at a time.
 
     The library gathers rows one by one, which takes 24 µs per row of 32 columns instead of 3.5 µs.
     """
-    checked(table, label, full=True)  # PyArrow uses the offsets of strings and lists
+    validate_arrow(table, label, full=True)  # PyArrow uses the offsets of strings and lists
     for start in range(0, len(indices), step):
         yield table.take(indices.slice(start, step))
 
@@ -152,11 +152,11 @@ def _large_batches(table: "pyarrow.Table", label: str) -> "Iterator[pyarrow.Tabl
     is more than it takes to sum it; copying takes less than 1 µs.
     """
     chunks = max((column.num_chunks for column in table.columns), default=0)
-    if chunks * _ROWS <= table.num_rows or chunks <= 1:
+    if chunks * _BATCH_ROWS <= table.num_rows or chunks <= 1:
         yield from table.to_batches()
         return
-    checked(table, label)
-    step = max(1, min(4 * _ROWS, _BYTES * table.num_rows // max(1, table.nbytes)))
+    validate_arrow(table, label)
+    step = max(1, min(4 * _BATCH_ROWS, _BATCH_BYTES * table.num_rows // max(1, table.nbytes)))
     starts = range(0, table.num_rows, step)
     yield from read_ahead(table.slice(start, step).combine_chunks() for start in starts)
 
@@ -166,12 +166,12 @@ class _IterableDataset:
 
     def __init__(self, x: "datasets.IterableDataset") -> None:
         self._x = x.with_format("arrow")
-        self._tables = iter(self._x.iter(_ROWS))
+        self._tables = iter(self._x.iter(_BATCH_ROWS))
         self.first = next(self._tables, None)
 
     def images(self, names: list[str]) -> "Iterator[pyarrow.Table]":
         """Yield PyArrow tables with a few encoded images each, from the start."""
-        return (table.select(names) for table in self._x.iter(_IMAGES))
+        return (table.select(names) for table in self._x.iter(_BATCH_IMAGES))
 
     def batches(self, names: tuple[str, ...]) -> "Generator[pyarrow.Table]":
         """Yield PyArrow tables."""

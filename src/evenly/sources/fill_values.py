@@ -27,10 +27,10 @@ def value_in(number: Any, dtype: AnyDtype) -> int | float | None:
         return rounded if np.isinf(rounded) == np.isinf(number) else None
     if np.isinf(number) or number != np.floor(number):
         return None
-    return int(number) if int(number) in integers_of(dtype) else None
+    return int(number) if int(number) in integer_range(dtype) else None
 
 
-def integers_of(dtype: AnyDtype) -> range:
+def integer_range(dtype: AnyDtype) -> range:
     """Return the values of an integer dtype."""
     limits = np.iinfo(dtype)
     return range(int(limits.min), int(limits.max) + 1)

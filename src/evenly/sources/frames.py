@@ -13,17 +13,19 @@ from evenly.block import ColumnViews
 from evenly.dispatch import has_record_batches, is_instance, with_article
 from evenly.errors import DataError
 from evenly.sources.array_batches import has_arrays, read_arrays
-from evenly.sources.arrow import column_kind, fields_of
-from evenly.sources.arrow_input import Error, OneArray, open_stream, schema_of
+from evenly.sources.arrow_input import Error, OneArray, open_arrow_stream, schema_of
 from evenly.sources.arrow_reader import ColumnReader, series_reader
+from evenly.sources.arrow_schema import column_kind, fields_of
+from evenly.sources.fields import Field
 from evenly.sources.opener import SourceOpener
 from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
-from evenly.sources.selection import Field, resolve_row_columns
+from evenly.sources.selection import resolve_row_columns
 from evenly.sources.source import Source
+from evenly.sources.sql.identifiers import quote_identifier
 from evenly.sources.tables import ColumnBatch, Table
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class CapsuleTable:
                 yield from map(reader.view, stream)
 
     def _open(self, data: object) -> Any:
-        return data if hasattr(data, "get_schema") else open_stream(data, self.label)
+        return data if hasattr(data, "get_schema") else open_arrow_stream(data, self.label)
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield PyArrow record batches with some columns."""
@@ -168,7 +170,7 @@ def _open_table(x: Any, label: str) -> Table:
         return PandasTable(x, label)
     if is_instance(x, "polars", "LazyFrame"):
         empty = exportable(sys.modules["polars"].DataFrame(schema=x.collect_schema()))
-        schema = open_stream(empty, label).get_schema()
+        schema = open_arrow_stream(empty, label).get_schema()
         return CapsuleTable(schema, lambda names: _lazy_batches(x, names), rows=None, label=label)
     if is_instance(x, "pyarrow.dataset", "Dataset"):
         return _dataset_table(x, label)
@@ -181,7 +183,7 @@ def relation_table(
     relation: "duckdb.DuckDBPyRelation", label: str, make_error: MakeError | None = None
 ) -> Table:
     """Return a DuckDB relation as a table; its query runs when the table is read."""
-    schema = open_stream(relation.limit(0), label).get_schema()
+    schema = open_arrow_stream(relation.limit(0), label).get_schema()
     return CapsuleTable(
         schema,
         lambda names: [relation_reader(relation, names)],
@@ -195,7 +197,7 @@ def _capsule_table(x: Any, label: str) -> Table:
     """Return a table of an object with a capsule, without special handling of its library."""
     if is_instance(x, "polars", "Series"):
         x = exportable(x.to_frame())[x.name]
-    stream = open_stream(x, label)
+    stream = open_arrow_stream(x, label)
     schema = stream.get_schema()
     if schema.format != "+s":
         name = schema.name or getattr(x, "name", None) or ""
@@ -238,8 +240,7 @@ def relation_reader(
     relation: "duckdb.DuckDBPyRelation", names: Sequence[str]
 ) -> "pyarrow.RecordBatchReader | duckdb.DuckDBPyRelation":
     """Return a reader of some columns of a DuckDB relation."""
-    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-    projection = relation.project(", ".join(quoted))
+    projection = relation.project(", ".join(map(quote_identifier, names)))
     for method in ("to_arrow_reader", "fetch_arrow_reader", "fetch_record_batch"):
         if hasattr(projection, method):
             return getattr(projection, method)(2**17)

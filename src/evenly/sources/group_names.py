@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evenly.group_keys import By
+
 GroupBy = tuple[str | int, ...]
 
 
@@ -40,7 +42,7 @@ def batch_has_keys(batch: object, names: GroupBy) -> bool:
     return bool(names) and all(type(name) is int and name < len(batch) for name in names)
 
 
-def group_label(by: object) -> str | tuple[str, ...] | None:
+def group_label(by: object) -> By:
     """Return the names for `GroupedMoments.by`; None for keys without a name.
 
     >>> group_label("station"), group_label(["year"]), group_label(1)

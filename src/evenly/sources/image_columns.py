@@ -5,10 +5,10 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 
-from evenly.sources.array_columns import Chunk, chunks_of, image_files, is_image_type
+from evenly.sources.array_columns import ArrayRows, chunks_of, image_files, is_image_type
+from evenly.sources.files.file_opener import FileOpener
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.fingerprint import Watch
-from evenly.sources.files.formats import FileOpener
 from evenly.sources.files.source import has_selected, parts_of
 from evenly.sources.images.image_file import ImageFile
 from evenly.sources.images.remaining import RemainingImages
@@ -74,7 +74,7 @@ def is_image_column(files: Sequence[FileRef], options: ReadOptions) -> bool:
     return False
 
 
-def _chunks(tables: Iterable[Table | Source], options: ReadOptions) -> Iterator[Chunk]:
+def _chunks(tables: Iterable[Table | Source], options: ReadOptions) -> Iterator[ArrayRows]:
     """Yield the rows of the column in the tables of a file."""
     selection = replace(options.selection, weights=None)  # `ImageColumn.open` refuses them
     name = str(single_step(options.select))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-Values = AnyArray
 T = TypeVar("T")
 
 
@@ -35,7 +34,7 @@ class ListReader:
         self._label = label
         self._lengths: dict[int, int] = {}  # of the lists at each level, once they are known
 
-    def arrays(self, chunks: "Iterable[tuple[T, pyarrow.Array]]") -> Iterator[tuple[T, Values]]:
+    def arrays(self, chunks: "Iterable[tuple[T, pyarrow.Array]]") -> Iterator[tuple[T, AnyArray]]:
         """Yield an array for each PyArrow array, which is the second item of a pair.
 
         Raises
@@ -62,7 +61,7 @@ class ListReader:
                 "ones."
             )
 
-    def _convert(self, values: "pyarrow.Array", level: int, dtype: str) -> Values | None:
+    def _convert(self, values: "pyarrow.Array", level: int, dtype: str) -> AnyArray | None:
         """Return the array of nested lists; None if all are missing and of unknown length."""
         values = _storage(values)
         if not hasattr(values.type, "value_type") or hasattr(values.type, "index_type"):
@@ -90,7 +89,7 @@ class ListReader:
             )
         self._lengths[level] = most
 
-    def _numbers(self, values: "pyarrow.Array", dtype: str) -> Values:
+    def _numbers(self, values: "pyarrow.Array", dtype: str) -> AnyArray:
         """Return the numbers at the innermost level; integers with missing ones as float64."""
         import pyarrow
         import pyarrow.types as types
@@ -110,7 +109,7 @@ class ListReader:
                     "Integers beyond 2**53 with missing values have no exact array. Received: "
                     f"{self._name!r} of {self._label}, of type {dtype}. Fill the missing values."
                 ) from None
-        array: Values = values.to_numpy(zero_copy_only=False)
+        array: AnyArray = values.to_numpy(zero_copy_only=False)
         # PyArrow makes objects of booleans with missing ones.
         return array.astype(np.float64) if array.dtype == object else array
 
@@ -128,7 +127,7 @@ def _lengths(lists: "pyarrow.Array") -> tuple[int, int]:
     return int(lengths.min()), int(lengths.max())
 
 
-def _with_missing(array: Values, present: npt.NDArray[np.bool_]) -> Values:
+def _with_missing(array: AnyArray, present: npt.NDArray[np.bool_]) -> AnyArray:
     """Return an array with rows of NaN where lists are missing.
 
     Integers of 64 bits become float64, which `evenly.fit` would not do without missing lists.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from evenly.dispatch import is_instance, is_iterable_dataset
+from evenly.printable import counted
 from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger("evenly")
-_DATA = "torch.utils.data"
+_TORCH_DATA = "torch.utils.data"
+_SHARDING_LIBRARIES = ("datasets", "webdataset", "torchdata", "torch", "litdata", "streaming")
+"""Libraries whose datasets split their files among the workers themselves."""
 
 
 def open_loader(x: "DataLoader[object]", label: str, opener: SourceOpener) -> Source:
     """Open a DataLoader, whose items are batches, or samples if it makes no batches."""
     for remark in remarks(x):
         _log.warning("The DataLoader: %s", remark)
-    if x.batch_sampler is not None or is_instance(x.sampler, _DATA, "BatchSampler"):
+    if x.batch_sampler is not None or is_instance(x.sampler, _TORCH_DATA, "BatchSampler"):
         return open_batches(x, opener)
     if is_iterable_dataset(x.dataset):  # which may make batches itself
         return open_iterable(x, label, opener)
@@ -38,7 +41,7 @@ def remarks(loader: "DataLoader[object]") -> Iterator[str]:
                 f"{type(loader.dataset).__name__}, so each row counts {loader.num_workers} times. "
                 "Pass num_workers=0, or split the rows with torch.utils.data.get_worker_info()."
             )
-    elif is_instance(sampler, _DATA, "DistributedSampler"):
+    elif is_instance(sampler, _TORCH_DATA, "DistributedSampler"):
         yield _describe_share(sampler)
     elif _draws_with_replacement(sampler):
         yield (
@@ -49,21 +52,15 @@ def remarks(loader: "DataLoader[object]") -> Iterator[str]:
 
 
 def _may_be_sharded(loader: "DataLoader[object]") -> bool:
-    """Return whether the workers may read different rows: by code that asks which worker it is.
-
-    Datasets of libraries, such as Hugging Face and WebDataset, split their files themselves.
-    """
+    """Return whether the workers may read different rows, since code may ask which worker it is."""
     method = getattr(type(loader.dataset).__iter__, "__code__", None)
     asks = method is None or "get_worker_info" in (*method.co_names, *method.co_freevars)
     library = type(loader.dataset).__module__.partition(".")[0]
     return asks or loader.worker_init_fn is not None or library in _SHARDING_LIBRARIES
 
 
-_SHARDING_LIBRARIES = ("datasets", "webdataset", "torchdata", "torch", "litdata", "streaming")
-
-
 def _draws_with_replacement(sampler: "Sampler[int]") -> bool:
-    random = is_instance(sampler, _DATA, "WeightedRandomSampler", "RandomSampler")
+    random = is_instance(sampler, _TORCH_DATA, "WeightedRandomSampler", "RandomSampler")
     return random and bool(sampler.replacement)
 
 
@@ -96,4 +93,4 @@ def _remainder(sampler: "Sampler[int]", size: int) -> str:
         rows = len(sampler) % size
     except TypeError:  # a sampler without a length
         return "the last rows"
-    return f"the last {rows:,} row{'s' * (rows != 1)}" if rows else ""
+    return f"the last {counted(rows, 'row')}" if rows else ""

@@ -10,11 +10,11 @@ from evenly.block import Column, GroupKeys
 from evenly.dispatch import is_series
 from evenly.sources.arrays import field_of
 from evenly.sources.exact_rows import concat_columns
+from evenly.sources.fields import Field
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.native_arrays import as_array, rounded_integer, to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
-from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
 
 
@@ -77,9 +77,7 @@ def _as_numpy(array: object) -> Any:
 
 def _field_of(series: object) -> Field:
     """Return the column of the table of a series."""
-    fields = open_table(series, "").fields
-    assert fields is not None
-    return fields[0]
+    return open_table(series, "").fields[0]
 
 
 def _kind(values: Any) -> str:

@@ -63,9 +63,9 @@ def _as_numpy(x: object, label: str) -> Any:
         _log.warning("%s is on another device; it is copied to the CPU.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy does not convert implicitly
             return x.get()
-    from evenly.sources.arrow_input import checked
+    from evenly.sources.arrow_input import validate_arrow
 
-    checked(x, label)  # PyArrow arrays have __array__ as well
+    validate_arrow(x, label)  # PyArrow arrays have __array__ as well
     try:
         array = np.asarray(x)
     except (ValueError, TypeError) as error:

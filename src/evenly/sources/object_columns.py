@@ -14,7 +14,7 @@ import numpy.typing as npt
 from evenly.block import Column, mask_to_validity
 from evenly.errors import DataError
 from evenly.sources.exact_rows import wide_integers, with_missing
-from evenly.sources.selection import NULL, NUMBER
+from evenly.sources.fields import NULL, NUMBER
 from evenly.typing import AnyArray
 
 Objects = npt.NDArray[np.object_]

@@ -8,10 +8,10 @@ from evenly.dispatch import with_article
 from evenly.errors import DataError
 from evenly.sources.batch_parts import DefaultPart
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.fields import Field
 from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.options import ReadOptions
 from evenly.sources.selected_column import single_step
-from evenly.sources.selection import Field
 from evenly.sources.source import Source
 from evenly.sources.table_source import TableSource
 from evenly.sources.tables import Table, is_table
@@ -72,14 +72,18 @@ class SourceOpener:
 
         For other parts, and without ``select=``, it is this opener.
         """
-        name = single_step(self.options.select)
-        numbers = [field.name for field in fields if field.is_numeric]
-        if not self.by_key or name not in numbers:
+        name = single_step(self.options.select) if self.by_key else None
+        if name is None or name not in (field.name for field in fields if field.is_numeric):
             return self
         return self.with_options(select=None, columns=(name,))
 
     def check_no_select(self, x: object) -> None:
-        """Check that there is no ``select=`` for an object without parts, or its name.
+        """Check that there is no ``select=`` for an object without parts.
+
+        Parameters
+        ----------
+        x
+            The object, or its name.
 
         Raises
         ------
@@ -87,10 +91,10 @@ class SourceOpener:
             If there is.
         """
         if self.options.select is not None:
-            what = x if isinstance(x, str) else with_article(type(x).__name__)
+            name = x if isinstance(x, str) else with_article(type(x).__name__)
             raise DataError(
                 "select= chooses a part of batches, of a dict, an array in a file, or a column of "
-                f"lists. Received: select={self.options.select!r} for {what}. "
+                f"lists. Received: select={self.options.select!r} for {name}. "
                 "Choose columns with columns=."
             )
 

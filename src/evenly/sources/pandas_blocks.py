@@ -53,10 +53,10 @@ def _indices_by_dtype(frame: "pandas.DataFrame", positions: Sequence[int]) -> li
     groups: dict[object, list[int]] = {}
     for index in order:
         groups.setdefault(dtypes[positions[index]], []).append(index)
-    return [indices for dtype, indices in groups.items() if is_number(dtype)]
+    return [indices for dtype, indices in groups.items() if is_numpy_number(dtype)]
 
 
-def is_number(dtype: object) -> bool:
+def is_numpy_number(dtype: object) -> bool:
     """Return whether a dtype of pandas is one of NumPy's numbers."""
     return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 

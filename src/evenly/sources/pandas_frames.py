@@ -12,17 +12,19 @@ import numpy as np
 from evenly import _core, extras
 from evenly.block import Column, ColumnViews, GroupKeys, mask_to_validity, missing_column
 from evenly.errors import UnsupportedTypeError, first_line
-from evenly.sources.arrow import column_kind, kind_of_category, take
+from evenly.sources.arrow import take
 from evenly.sources.arrow_group_keys import factorize_series
-from evenly.sources.arrow_input import checked, open_array, schema_of
+from evenly.sources.arrow_input import open_arrow_array, schema_of, validate_arrow
 from evenly.sources.arrow_reader import series_reader
+from evenly.sources.arrow_schema import column_kind, kind_of_category
 from evenly.sources.column_views import set_column
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.group_keys import factorize_column, from_codes
 from evenly.sources.native_arrays import to_native
 from evenly.sources.object_columns import kind_of_objects, object_column
-from evenly.sources.pandas_blocks import is_number, number_blocks
+from evenly.sources.pandas_blocks import is_numpy_number, number_blocks
 from evenly.sources.selected_column import ArrayBatch
-from evenly.sources.selection import NUMBER, Field, RowColumns
+from evenly.sources.selection import RowColumns
 from evenly.sources.tables import ColumnBatch
 from evenly.typing import AnyDtype
 
@@ -86,7 +88,7 @@ def _kinds(frame: "pandas.DataFrame") -> list[str]:
 
 def _kind_at(frame: "pandas.DataFrame", dtype: AnyDtype, position: int) -> str:
     """Return the kind of a column from its dtype; indexing a frame takes 100 µs."""
-    if is_number(dtype) and dtype.itemsize <= 8:
+    if is_numpy_number(dtype) and dtype.itemsize <= 8:
         return NUMBER
     return kind_of_series(frame.iloc[:0, position])
 
@@ -215,7 +217,7 @@ def _read_arrow(series: "pandas.Series") -> Column:
     array = _to_pyarrow(series)
     if hasattr(array, "chunks"):
         array = array.combine_chunks()
-    opened = open_array(array, "the frame")
+    opened = open_arrow_array(array, "the frame")
     return series_reader(opened.schema, str(series.name), "the frame")(opened)
 
 
@@ -251,4 +253,4 @@ def _nested(value: object) -> Any:
 def _to_pyarrow(series: "pandas.Series") -> "pyarrow.Array | pyarrow.ChunkedArray":
     """Return a column as a validated PyArrow array; PyArrow may copy it afterwards."""
     pyarrow = extras.require("pyarrow", extra="files", feature=f"Reading pandas' {series.dtype}")
-    return checked(pyarrow.array(series), f"column {series.name!r} of the frame")
+    return validate_arrow(pyarrow.array(series), f"column {series.name!r} of the frame")

@@ -143,17 +143,17 @@ def repeat_weights(weights: object, axes: RowAxes) -> RepeatedWeights:
     if isinstance(weights, Mapping):
         if not weights:
             raise DataError("weights by axis must name an axis. Received: an empty dict.")
-        factors = [_along(as_floats(w), (axis,), axes) for axis, w in weights.items()]
+        factors = [_along_axes(as_floats(w), (axis,), axes) for axis, w in weights.items()]
         factor = math.prod(factors[1:], start=factors[0])
     elif hasattr(weights, "dims"):
-        factor = _along(as_floats(weights), tuple(weights.dims), axes)
+        factor = _along_axes(as_floats(weights), tuple(weights.dims), axes)
     else:
-        factor = _numbered(weights, axes)
+        factor = _broadcastable(weights, axes)
     check_weights(factor.reshape(-1), 0, "weights=, in C order")
     return RepeatedWeights(factor, axes.rows)
 
 
-def _along(values: Weights, names: tuple[Any, ...], axes: RowAxes) -> Weights:
+def _along_axes(values: Weights, names: tuple[Any, ...], axes: RowAxes) -> Weights:
     """Return weights with one axis for each axis of rows, which is of length 1 if not named."""
     numbers = [axes.index_of(name) for name in names]
     if values.shape != tuple(axes.shape[number] for number in numbers):
@@ -165,14 +165,15 @@ def _along(values: Weights, names: tuple[Any, ...], axes: RowAxes) -> Weights:
     return whole if axes.feature_axis is None else whole.squeeze(axes.feature_axis)
 
 
-def _numbered(weights: object, axes: RowAxes) -> Weights:
+def _broadcastable(weights: object, axes: RowAxes) -> Weights:
+    """Return weights with the dimensions of the data or of its rows, one for each axis of rows."""
     values = as_floats(weights)
     if values.ndim == len(axes.shape) and axes.feature_axis is not None:
         if values.shape[axes.feature_axis] != 1:
             raise _shape_error(values, axes, "")
         values = values.squeeze(axes.feature_axis)
-    same = values.ndim == len(axes.rows)
-    if not same or any(n not in (1, m) for n, m in zip(values.shape, axes.rows, strict=True)):
+    same_axes = values.ndim == len(axes.rows)
+    if not same_axes or any(n not in (1, m) for n, m in zip(values.shape, axes.rows, strict=True)):
         raise _shape_error(values, axes, "")
     return values
 

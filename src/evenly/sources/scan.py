@@ -17,7 +17,8 @@ from evenly.errors import SourceError
 from evenly.redaction import redact_url
 from evenly.sources.files.braces import expand_braces
 from evenly.sources.files.file_ref import FileRef, is_archive
-from evenly.sources.files.locate import NoFilesError, no_files_error, scan, size_of
+from evenly.sources.files.filesystems import size_of
+from evenly.sources.files.locate import NoFilesError, find_files, no_files_error
 from evenly.sources.files.partitions import find_partitions
 from evenly.sources.images.archives import iter_archive, zip_contains_images
 from evenly.sources.images.image_file import ImageFile, from_path
@@ -147,7 +148,7 @@ class FileScan:
     def _all(self) -> Iterable[FileRef]:
         if self._cached is not None:
             return self._cached
-        return (file for source in self.sources for file in scan(source))
+        return (file for source in self.sources for file in find_files(source))
 
     def _list(self, allow_empty: bool) -> list[FileRef] | None:
         """Count the files of all sources; return them if there are few enough to cache."""
@@ -165,7 +166,7 @@ class FileScan:
         """Count the files of a source, add them to the cache, and return the tables."""
         before = sum(self.counts.values())
         tables = []
-        for file in scan(source):
+        for file in find_files(source):
             self._count(file)
             if len(cached) <= _MAX_CACHED:
                 cached.append(file)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from evenly.errors import ColumnError, format_names, suggest
-from evenly.sources.selection import Field, RowColumns
+from evenly.sources.fields import Field
+from evenly.sources.selection import RowColumns
 from evenly.sources.tables import Table
 
 _ARRAY_KINDS = ("nested", "object", "binary")

@@ -3,65 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError, format_names, suggest
+from evenly.sources.fields import NULL, NUMBER, Field, is_selectable, reason_of
 
-NUMBER, NULL = "number", "null"
+_FITTED = (NUMBER, NULL)
+"""Kinds of the columns that are fitted without being named."""
 NameOrIndex = TypeVar("NameOrIndex", str, int)
-
-_TEMPORAL = ("timestamp", "date", "time", "duration")
-_DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
-"""Kinds of numeric columns that describe rows, and are fitted only if they are named."""
-
-
-class Field(NamedTuple):
-    """A column of a table; a tuple, since a wide frame has thousands of them.
-
-    Attributes
-    ----------
-    name
-        The name of the column.
-    kind
-        ``"number"``; ``"null"`` if no value has been seen yet; or the reason why it is not
-        fitted by default: ``"text"``, ``"index"``, ``"timestamp[us]"``.
-    """
-
-    name: str
-    kind: str
-
-    @property
-    def reason(self) -> str:
-        """The kind without its unit."""
-        return reason_of(self.kind)
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether the column is fitted by default."""
-        return self.kind in (NUMBER, NULL)
-
-    @property
-    def is_selectable(self) -> bool:
-        """Whether the column can be fitted if it is named: times are integers in their unit."""
-        return is_selectable(self.kind)
-
-
-@lru_cache(maxsize=1024)
-def reason_of(kind: str) -> str:
-    """Return a kind without its unit.
-
-    >>> reason_of("timestamp[us]")
-    'timestamp'
-    """
-    return kind.partition("[")[0]
-
-
-@lru_cache(maxsize=1024)
-def is_selectable(kind: str) -> bool:
-    """Return whether a column of this kind can be fitted; see `Field`."""
-    is_named = reason_of(kind) in (*_TEMPORAL, *_DESCRIPTIVE)
-    return kind in (NUMBER, NULL) or (is_named and kind != "partition[string]")
 
 
 @dataclass(slots=True, frozen=True)
@@ -126,7 +75,9 @@ class ColumnSelection:
         return self.columns is None and not self.exclude and self.weights is None and not self.by
 
 
-def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> ResolvedColumns:
+def resolve_columns(
+    selection: ColumnSelection, fields: Sequence[Field], label: str
+) -> ResolvedColumns:
     """Return the columns to read from a table with named columns.
 
     Raises
@@ -138,36 +89,27 @@ def resolve_columns(asked: ColumnSelection, fields: Sequence[Field], label: str)
     DataError
         If no numeric column is left.
     """
-    kinds = dict(fields)
-    names = [column.name for column in fields]
-    in_file = [name for name, kind in fields if reason_of(kind) != "partition"]  # positions
-    excluded = {
-        _by_name(name, names if isinstance(name, str) else in_file, label) for name in asked.exclude
-    }
-    weights, by = others = resolve_row_columns(asked, fields, label)
-    excluded |= {*others.names}
-    if asked.columns is None:
-        numeric = (NUMBER, NULL)
-        chosen = [name for name, kind in fields if kind in numeric and name not in excluded]
-        skipped = (field for field in fields if field.kind not in numeric)
-        left_out = {name: reason_of(kind) for name, kind in skipped if name not in excluded}
+    excluded = set(_resolve_names(selection.exclude, fields, label))
+    weights, by = row_columns = resolve_row_columns(selection, fields, label)
+    excluded |= {*row_columns.names}
+    if selection.columns is None:
+        others = [column for column in fields if column.name not in excluded]
+        chosen = [name for name, kind in others if kind in _FITTED]
+        left_out = {name: reason_of(kind) for name, kind in others if kind not in _FITTED}
     else:
-        chosen = [
-            _by_name(name, names if isinstance(name, str) else in_file, label)
-            for name in asked.columns
-        ]
-        chosen = [name for name in chosen if name not in excluded]
+        named = _resolve_names(selection.columns, fields, label)
+        chosen = [name for name in named if name not in excluded]
         left_out = {}
-    _check_unique([*chosen, *others.names], names, label)
-    for name in chosen:
-        if not is_selectable(kinds[name]):
-            raise not_numeric_error(Field(name, kinds[name]), label)
+    _check_unique([*chosen, *row_columns.names], fields, label)
+    _check_selectable(chosen, fields, label)
     if not chosen:
         raise _no_columns_left_error(fields, label)
     return ResolvedColumns(tuple(chosen), weights, left_out, by)
 
 
-def resolve_row_columns(asked: ColumnSelection, fields: Sequence[Field], label: str) -> RowColumns:
+def resolve_row_columns(
+    selection: ColumnSelection, fields: Sequence[Field], label: str
+) -> RowColumns:
     """Return the columns of weights and keys of a table.
 
     Raises
@@ -177,15 +119,12 @@ def resolve_row_columns(asked: ColumnSelection, fields: Sequence[Field], label: 
     UnsupportedTypeError
         If the column of weights is not numeric.
     """
-    kinds = dict(fields)
     names = [column.name for column in fields]
-    weights = None if asked.weights is None else _by_name(asked.weights, names, label)
-    others = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in asked.by))
-    _check_unique([*others.names], names, label)
-    for name in others.numbers:
-        if not is_selectable(kinds[name]):
-            raise not_numeric_error(Field(name, kinds[name]), label)
-    return others
+    weights = None if selection.weights is None else _by_name(selection.weights, names, label)
+    result = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in selection.by))
+    _check_unique(result.names, fields, label)
+    _check_selectable(result.numbers, fields, label)
+    return result
 
 
 def _by_key_name(name: str | int, names: list[str], label: str) -> str:
@@ -197,7 +136,7 @@ def _by_key_name(name: str | int, names: list[str], label: str) -> str:
     return _by_name(name, names, label)
 
 
-def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[int] | None:
+def resolve_positions(selection: ColumnSelection, number: int, label: str) -> list[int] | None:
     """Return the positions of the columns to read from an array; None for all columns.
 
     Raises
@@ -205,26 +144,14 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
     ColumnError
         For a name, because the columns of arrays have none, or a position out of range.
     """
-    if asked.by:
-        raise ColumnError(
-            "An array's columns have no names, so by= must have one key per row. Received: "
-            f"by={format_names(asked.by)}, for {label}. Pass by=np.asarray(keys), or a data frame."
-        )
-    for name in (*(asked.columns or ()), *asked.exclude, *filter(None, [asked.weights])):
-        if isinstance(name, str):
-            raise ColumnError(
-                f"An array's columns have no names, only positions from 0 to {number - 1}. "
-                f"Received: {name!r}, for {label}. Pass a position, or a data frame."
-            )
-    if asked.everything:
+    _check_no_names(selection, number, label)
+    if selection.everything:
         return None
     positions = list(range(number))
-    excluded = {_by_position(name, positions, label) for name in asked.exclude}
-    wanted = (
-        positions
-        if asked.columns is None
-        else [_by_position(p, positions, label) for p in asked.columns]
-    )
+    excluded = {_by_position(name, positions, label) for name in selection.exclude}
+    wanted = positions
+    if selection.columns is not None:
+        wanted = [_by_position(p, positions, label) for p in selection.columns]
     chosen = [p for p in wanted if p not in excluded]
     if len(set(chosen)) != len(chosen):
         raise ColumnError(
@@ -235,8 +162,24 @@ def resolve_positions(asked: ColumnSelection, number: int, label: str) -> list[i
     return chosen
 
 
+def _check_no_names(selection: ColumnSelection, number: int, label: str) -> None:
+    if selection.by:
+        raise ColumnError(
+            "An array's columns have no names, so by= must have one key per row. "
+            f"Received: by={format_names(selection.by)}, for {label}. "
+            "Pass by=np.asarray(keys), or a data frame."
+        )
+    weights = () if selection.weights is None else (selection.weights,)
+    for name in (*(selection.columns or ()), *selection.exclude, *weights):
+        if isinstance(name, str):
+            raise ColumnError(
+                f"An array's columns have no names, only positions from 0 to {number - 1}. "
+                f"Received: {name!r}, for {label}. Pass a position, or a data frame."
+            )
+
+
 def resolve_labels(
-    asked: ColumnSelection, labels: tuple[str, ...] | None, number: int, label: str
+    selection: ColumnSelection, labels: tuple[str, ...] | None, number: int, label: str
 ) -> tuple[list[int] | None, tuple[str, ...] | None]:
     """Return the positions of the columns of an array to read, None for all; and their names.
 
@@ -247,11 +190,20 @@ def resolve_labels(
     number
         The number of columns.
     """
-    if labels is None or asked.everything or asked.weights or asked.by:
-        return resolve_positions(asked, number, label), labels
+    if labels is None or selection.everything or selection.weights or selection.by:
+        return resolve_positions(selection, number, label), labels
     fields = [Field(name, NUMBER) for name in labels]
-    names = resolve_columns(asked, fields, label).names
+    names = resolve_columns(selection, fields, label).names
     return [labels.index(name) for name in names], names
+
+
+def _resolve_names(wanted: Sequence[str | int], fields: Sequence[Field], label: str) -> list[str]:
+    """Return the names of columns; a position is that of a column in the file."""
+    if not wanted:
+        return []
+    names = [column.name for column in fields]
+    in_file = [name for name, kind in fields if reason_of(kind) != "partition"]
+    return [_by_name(name, names if isinstance(name, str) else in_file, label) for name in wanted]
 
 
 def _by_name(name: str | int, names: list[str], label: str) -> str:
@@ -287,13 +239,24 @@ def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> 
     )
 
 
-def _check_unique(chosen: list[str], names: list[str], label: str) -> None:
-    there, wanted = Counter(names), Counter(chosen)
+def _check_selectable(names: Sequence[str], fields: Sequence[Field], label: str) -> None:
+    kinds = dict(fields)
+    if all(map(is_selectable, {kinds[name] for name in names})):  # a wide table has few kinds
+        return
+    name = next(name for name in names if not is_selectable(kinds[name]))
+    raise not_numeric_error(Field(name, kinds[name]), label)
+
+
+def _check_unique(chosen: Sequence[str], fields: Sequence[Field], label: str) -> None:
+    names = [column.name for column in fields]
+    if len(set(names)) == len(names) and len(set(chosen)) == len(chosen):
+        return
+    available, wanted = Counter(names), Counter(chosen)
     for name in chosen:
-        if there[name] > 1:
+        if available[name] > 1:
             raise ColumnError(
                 f"Every column needs a name of its own. Received: {name!r} "
-                f"{there[name]} times in {label}. Rename one, or pass exclude=[{name!r}]."
+                f"{available[name]} times in {label}. Rename one, or pass exclude=[{name!r}]."
             )
         if wanted[name] > 1:
             raise ColumnError(f"Each column can be named once. Received twice: {name!r}.")

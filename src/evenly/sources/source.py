@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable
 from typing import NamedTuple, Protocol
 
 from evenly.block import Block
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 
 
 class ReadTask(NamedTuple):

@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 from evenly.block import Block, GroupKeys
 from evenly.group_keys import has_undecoded
 from evenly.printable import printable
+from evenly.sources.fields import NO_VALUES, NULL, Field
 from evenly.sources.group_keys import cross_keys
 from evenly.sources.selection import (
-    NULL,
     ColumnSelection,
-    Field,
-    ResolvedColumns,
     not_numeric_error,
     resolve_columns,
 )
@@ -24,7 +22,7 @@ from evenly.sources.source import ReadTask
 from evenly.sources.table_pieces import split_large_where_exact, split_views, split_where_exact
 from evenly.sources.table_schema import check_same_schema
 from evenly.sources.tables import ChunkedTable, ColumnBatch, ColumnChunk, Table, ViewedTable
-from evenly.sources.weights import check_weights_column
+from evenly.sources.weights import weights_from_column
 
 _log = logging.getLogger("evenly")
 
@@ -83,27 +81,27 @@ class TableSource:
         self._first = next(self._rest)
         self._reference = resume_from or self._first
         self._selection = selection
-        self._plan = resolve_columns(selection, self._reference.fields, self._reference.label)
-        self._missing_keys_logged = False
-        self._late_types: dict[str, str] = {}  # kinds of columns that began with nulls only
+        self._columns = resolve_columns(selection, self._reference.fields, self._reference.label)
+        self._has_warned = False
+        self._late_kinds: dict[str, str] = {}  # kinds of columns that began with nulls only
         self.description = description
-        self.left_out = dict(self._plan.left_out)
+        self.left_out = dict(self._columns.left_out)
         self.rows = rows
         self.nbytes = nbytes
         self.row_axes = getattr(self._first, "row_axes", None)
         # A series without a name is one column without a name.
-        self.names = None if self._plan.names == ("",) else self._plan.names
+        self.names = None if self._columns.names == ("",) else self._columns.names
 
     def blocks(self) -> Generator[Block]:
         """Yield blocks. After the last one, `left_out` has the columns without values too."""
-        for blocks in self._read_all(lambda table: iter([self._blocks_of(table, self._plan)])):
+        for blocks in self._read_all(lambda table: iter([self._blocks_of(table)])):
             yield from blocks
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """The columns of the tables, with the kinds of the rows that were read so far."""
         return tuple(
-            f._replace(kind=self._late_types[f.name]) if f.name in self._late_types else f
+            f._replace(kind=self._late_kinds[f.name]) if f.name in self._late_kinds else f
             for f in self._reference.fields
         )
 
@@ -114,8 +112,8 @@ class TableSource:
         belong to all columns.
         """
         if (
-            self._plan.weights is not None
-            or self._plan.by
+            self._columns.weights is not None
+            or self._columns.by
             or not isinstance(self._first, ChunkedTable)
         ):
             return None
@@ -123,10 +121,10 @@ class TableSource:
 
     def _tasks_of(self, table: Table) -> Iterator[ReadTask]:
         if not isinstance(table, ChunkedTable):
-            for block in self._blocks_of(table, self._plan):
+            for block in self._blocks_of(table):
                 yield ReadTask((block,), table.label, block.first_row, block.rows)
             return
-        for part in table.column_chunks(self._plan.names):
+        for part in table.column_chunks(self._columns.names):
             blocks = self._blocks_of_chunk(table, part)
             yield ReadTask(blocks, table.label, part.first_row, part.rows)
 
@@ -148,56 +146,64 @@ class TableSource:
 
     def _read_all(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
         """Yield the items read from each table; then record the columns without values."""
-        unseen = {f.name for f in self._reference.fields if f.kind == NULL} & set(self._plan.names)
+        unseen = {f.name for f in self._reference.fields if f.kind == NULL} & set(
+            self._columns.names
+        )
         for table in chain([self._first], self._rest):
             if table is not self._reference:
-                check_same_schema(self._reference, table, self._selection, self._plan)
+                check_same_schema(self._reference, table, self._selection, self._columns)
             yield from read(table)
             unseen = self._unresolved_nulls(table, unseen)
         if self._selection.columns is None:
-            self.left_out |= dict.fromkeys(sorted(unseen), "no values")
+            self.left_out |= dict.fromkeys(sorted(unseen), NO_VALUES)
 
-    def _blocks_of(self, table: Table, what: ResolvedColumns) -> Iterator[Block]:
-        if isinstance(table, ViewedTable) and not what.by and what.weights is None:
+    def _blocks_of(self, table: Table) -> Iterator[Block]:
+        names, weights, by = self._columns.names, self._columns.weights, self._columns.by
+        if isinstance(table, ViewedTable) and not by and weights is None:
             yield from self._blocks_of_views(table)
             return
-        wanted = (*what.names, *filter(None, [what.weights]))
+        numbers = names if weights is None else (*names, weights)
         row = 0
-        for columns, nbytes in table.column_batches(wanted, what.by):
+        for columns, nbytes in table.column_batches(numbers, by):
             for rows, part, share in split_large_where_exact(columns, nbytes):
-                number = len(what.names)
-                keys = cross_keys(part[len(wanted) :]) if what.by else None
-                self._log_missing_keys(keys, table.label)
-                weights = None
-                if what.weights is not None:
-                    weights = check_weights_column(part[number], what.weights, row, table.label)
-                yield Block(
-                    self.names,
-                    part[:number],
-                    weights=weights,
-                    keys=keys,
-                    label=table.label,
-                    first_row=row,
-                    nbytes=share,
-                    verify=getattr(table, "verify", None),
-                )
+                yield self._block(table, part, row, share)
                 row += rows
             del columns, part  # free the memory before the next batch
 
+    def _block(self, table: Table, columns: tuple[Any, ...], row: int, nbytes: int) -> Block:
+        """Return a block of columns: the values, the weights if any, and the keys."""
+        number, weights_column = len(self._columns.names), self._columns.weights
+        weights, others = None, columns[number:]
+        if weights_column is not None:
+            weights = weights_from_column(others[0], weights_column, row, table.label)
+            others = others[1:]
+        keys = cross_keys(others) if others else None
+        self._warn_of_undecoded_keys(keys, table.label)
+        return Block(
+            self.names,
+            columns[:number],
+            weights=weights,
+            keys=keys,
+            label=table.label,
+            first_row=row,
+            nbytes=nbytes,
+            verify=getattr(table, "verify", None),
+        )
+
     def _blocks_of_views(self, table: ViewedTable) -> Iterator[Block]:
         row = 0
-        for columns in table.views(self._plan.names):
+        for columns in table.views(self._columns.names):
             for part, nbytes in split_views(columns):
                 exact: Any = split_where_exact(tuple(part), nbytes) if part.wide else None
                 for rows, data, share in exact or [(part.views.rows, part, nbytes)]:
                     yield Block(self.names, data, label=table.label, first_row=row, nbytes=share)
                     row += rows
 
-    def _log_missing_keys(self, keys: GroupKeys | None, label: str) -> None:
+    def _warn_of_undecoded_keys(self, keys: GroupKeys | None, label: str) -> None:
         """Warn once about keys that are not UTF-8, whose bytes are kept as escapes."""
-        if keys is None or self._missing_keys_logged or not has_undecoded(chain(*keys.uniques)):
+        if keys is None or self._has_warned or not has_undecoded(chain(*keys.uniques)):
             return
-        self._missing_keys_logged = True
+        self._has_warned = True
         _log.warning(
             "%s: not all texts of by= are UTF-8; other bytes are kept as escapes: '\\udcfc' for "
             "0xfc. Convert the data to UTF-8, with iconv for example, to have letters.",
@@ -219,5 +225,5 @@ class TableSource:
                     raise not_numeric_error(kinds[name], table.label)
                 self.left_out[name] = kinds[name].reason
             if kinds[name].kind != NULL:
-                self._late_types[name] = kinds[name].kind
+                self._late_kinds[name] = kinds[name].kind
         return {name for name in unseen if kinds[name].kind == NULL}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from evenly.block import ColumnViews
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 
 
 class ColumnBatch(NamedTuple):

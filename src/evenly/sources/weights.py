@@ -92,8 +92,8 @@ def check_weights(weights: Weights, first_row: int, label: str) -> None:
         )
 
 
-def check_weights_column(column: Column, name: str, first_row: int, label: str) -> Weights:
-    """Return a column of weights as float64, after checking it.
+def weights_from_column(column: Column, name: str, first_row: int, label: str) -> Weights:
+    """Return the validated weights in a column as float64.
 
     Raises
     ------

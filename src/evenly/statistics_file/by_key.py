@@ -13,7 +13,8 @@ from evenly.errors import ColumnError, DataError, StatisticsFileError
 from evenly.redaction import redact
 from evenly.sources.parts_by_key import BatchPart, is_step, parse_parts
 from evenly.statistics_file import column as column_format
-from evenly.statistics_file.column import ColumnRecord, abbreviate
+from evenly.statistics_file.checks import abbreviate, check
+from evenly.statistics_file.column import ColumnRecord
 from evenly.statistics_file.document import (
     FORMAT,
     KEY_VERSION,
@@ -92,8 +93,7 @@ def read(document: JsonObject) -> list[PartRecord]:
     """
     _check_keys(document, _KEYS, "the file")
     version, entries = document["evenly_version"], document["parts"]
-    if type(entries) is not list:
-        raise StatisticsFileError(f"'parts' must be an array. Received: {abbreviate(entries)}.")
+    check(type(entries) is list, "'parts' must be an array", entries)
     records: list[PartRecord] = []
     for index, entry in enumerate(entries):
         try:
@@ -105,9 +105,8 @@ def read(document: JsonObject) -> list[PartRecord]:
     return records
 
 
-def _check_keys(entry: object, keys: tuple[str, ...], label: str) -> None:
-    if type(entry) is not dict:
-        raise StatisticsFileError(f"{label} must be an object. Received: {abbreviate(entry)}.")
+def _check_keys(entry: Any, keys: tuple[str, ...], label: str) -> None:
+    check(type(entry) is dict, f"{label} must be an object", entry)
     if wrong := sorted(entry.keys() ^ set(keys)):
         which = "an unknown key" if wrong[0] in entry else "no"
         raise StatisticsFileError(f"{label} has {which} {abbreviate(wrong[0])}.")
@@ -117,16 +116,11 @@ def _read_part(entry: Any, version: Any) -> PartRecord:
     has_bins = type(entry) is dict and "bins" in entry
     _check_keys(entry, (*_PART_KEYS, *["bins"] * has_bins), "it")
     key, path, axis = entry.pop("key"), entry.pop("path"), entry.pop("feature_axis")
-    if type(key) is not str:
-        raise StatisticsFileError(f"'key' must be text. Received: {abbreviate(key)}.")
-    if type(path) is not list or any(not is_step(step) for step in path):
-        raise StatisticsFileError(
-            f"'path' must be an array of strings and integers. Received: {abbreviate(path)}."
-        )
-    if axis is not None and not is_step(axis):
-        raise StatisticsFileError(
-            f"'feature_axis' must be an integer, a name or null. Received: {abbreviate(axis)}."
-        )
+    check(type(key) is str, "'key' must be text", key)
+    is_path = type(path) is list and all(map(is_step, path))
+    check(is_path, "'path' must be an array of strings and integers", path)
+    is_axis = axis is None or is_step(axis)
+    check(is_axis, "'feature_axis' must be an integer, a name or null", axis)
     whole = {"evenly_version": version, "format": FORMAT}
     whole["format_version"] = header_version(entry.get("bins", 0))
     header, columns = read_columns(whole | entry)

@@ -13,6 +13,7 @@ from evenly import exact_stats
 from evenly.distribution import Bins
 from evenly.errors import StatisticsFileError
 from evenly.exact_stats import Dyadic
+from evenly.statistics_file.checks import abbreviate, invalid_value_error, is_count
 from evenly.statistics_file.distribution import check_bins, read_bins, write_bins
 from evenly.typing import JsonObject
 
@@ -29,12 +30,6 @@ _REQUIRED = ("count", "dtype", "max", "min", "missing", "sum", "sum_of_squares")
 _READABLE = ("mean", "std", "weight")
 _KEYS = frozenset((*_REQUIRED, *_READABLE, "name"))
 _TOLERANCE = 1e-6
-
-
-class InvalidNumber(str):
-    """The text of a JSON number that is not allowed in the file: NaN, 1e999, 500 digits."""
-
-    __slots__ = ()
 
 
 class ColumnRecord(NamedTuple):
@@ -104,9 +99,7 @@ def read(entry: object, index: int, most_bins: int = 0) -> ColumnRecord:
         have these statistics.
     """
     if not isinstance(entry, dict):
-        raise StatisticsFileError(
-            f"column {index} must be an object. Received: {abbreviate(entry)}."
-        )
+        raise invalid_value_error(f"column {index} must be an object", entry)
     label = f"column {abbreviate(entry['name'])}" if "name" in entry else f"column {index}"
     _check_keys(entry, label, distribution=most_bins > 0)
     column = ColumnRecord(
@@ -128,15 +121,6 @@ def read(entry: object, index: int, most_bins: int = 0) -> ColumnRecord:
     return column
 
 
-def abbreviate(value: object) -> str:
-    """Return a value from the file as short text for an error message."""
-    if isinstance(value, (list, dict)):
-        kind = "an object" if isinstance(value, dict) else "an array"
-        return f"{kind} with {len(value)} entries"
-    text = str(value) if isinstance(value, InvalidNumber) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
-
-
 def _check_keys(entry: JsonObject, label: str, *, distribution: bool) -> None:
     more = ("distribution",) if distribution else ()
     for key in (*_REQUIRED, *more):
@@ -151,26 +135,26 @@ def _read_name(entry: JsonObject, label: str) -> str | None:
     if "name" not in entry:
         return None
     if type(entry["name"]) is not str:
-        raise _invalid_value_error(label, "name", "a string", entry)
+        raise _entry_error(label, "name", "a string", entry)
     return str(entry["name"])
 
 
 def _read_dtype(entry: JsonObject, label: str) -> str:
     if type(entry["dtype"]) is not str or len(entry["dtype"]) > 200:
-        raise _invalid_value_error(label, "dtype", "a string of at most 200 characters", entry)
+        raise _entry_error(label, "dtype", "a string of at most 200 characters", entry)
     return str(entry["dtype"])
 
 
 def _read_count(entry: JsonObject, key: str, label: str) -> Dyadic:
     value = entry[key]
-    if type(value) is int and 0 <= value < 2**63:
+    if is_count(value):
         return exact_stats.dyadic(value)
     if type(value) is str:
         exact = _read_exact(entry, key, label)
         if exact[0] > 0 and not exact_stats.fits_int64(exact):
             return exact
     rule = "an integer from 0 to 2**63 - 1, or an exact positive number that is not one"
-    raise _invalid_value_error(label, key, rule, entry)
+    raise _entry_error(label, key, rule, entry)
 
 
 def _read_exact(entry: JsonObject, key: str, label: str) -> Dyadic:
@@ -178,14 +162,14 @@ def _read_exact(entry: JsonObject, key: str, label: str) -> Dyadic:
     match = _EXACT.fullmatch(value) if type(value) is str and len(value) <= _MAX_DIGITS else None
     if match is None:
         rule = 'an exact number such as "-0x3fa1p-40"'
-        raise _invalid_value_error(label, key, rule, entry)
+        raise _entry_error(label, key, rule, entry)
     m, e = int(match[1], 16), int(match[2])
     if match[1] == "-0x0" or (m % 2 == 0 and (m, e) != (0, 0)):
         rule = 'an exact number with an odd mantissa, or "0x0p0"'
-        raise _invalid_value_error(label, key, rule, entry)
+        raise _entry_error(label, key, rule, entry)
     if e < -_MAX_EXPONENT or e + m.bit_length() > _MAX_EXPONENT:
         rule = f"an exact number between 2**-{_MAX_EXPONENT} and 2**{_MAX_EXPONENT}"
-        raise _invalid_value_error(label, key, rule, entry)
+        raise _entry_error(label, key, rule, entry)
     return m, e
 
 
@@ -193,13 +177,11 @@ def _read_extreme(entry: JsonObject, key: str, label: str) -> Number | None:
     value = entry[key]
     if value is None or type(value) is float or (type(value) is int and -(2**63) <= value < 2**64):
         return value
-    raise _invalid_value_error(label, key, "a finite 64-bit number, or null", entry)
+    raise _entry_error(label, key, "a finite 64-bit number, or null", entry)
 
 
-def _invalid_value_error(label: str, key: str, rule: str, entry: JsonObject) -> StatisticsFileError:
-    return StatisticsFileError(
-        f"{label}: {key!r} must be {rule}. Received: {abbreviate(entry[key])}."
-    )
+def _entry_error(label: str, key: str, rule: str, entry: JsonObject) -> StatisticsFileError:
+    return invalid_value_error(f"{label}: {key!r} must be {rule}", entry[key])
 
 
 def _check_consistent(column: ColumnRecord, label: str) -> None:

@@ -19,7 +19,8 @@ from evenly.redaction import redact, redact_url
 from evenly.sources.urls import is_url, with_storage
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest as manifest_format
-from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
+from evenly.statistics_file.checks import InvalidNumber, abbreviate, check, check_keys, is_count
+from evenly.statistics_file.column import ColumnRecord
 from evenly.statistics_file.manifest import Manifest
 from evenly.statistics_file.structure import check_structure
 from evenly.system.regular_files import NotRegularError, RegularFile, not_regular_error
@@ -131,7 +132,7 @@ def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> byt
     """Return the bytes of a file or URL, up to just above the maximum size."""
     (text,) = with_storage([path], storage_options)
     if is_url(text):
-        from evenly.sources.files.locate import open_errors, open_file
+        from evenly.sources.files.filesystems import open_errors, open_file
 
         with open_errors(text), open_file(text) as remote:
             return remote.read(MAX_BYTES + 1)
@@ -166,7 +167,7 @@ def read(document: JsonObject) -> tuple[Header, list[ColumnRecord]]:
             "MomentsByKey.from_bytes."
         )
     header = header_of(document, _KEYS)
-    return header, columns_of(document["columns"], header.bins)
+    return header, parse_columns(document["columns"], header.bins)
 
 
 def has_groups(document: JsonObject) -> bool:
@@ -238,11 +239,9 @@ def _parse_float(text: str) -> float | InvalidNumber:
     return value if math.isfinite(value) else InvalidNumber(text)
 
 
-def _check_version(version: object) -> None:
-    if type(version) is not int or version < 1:
-        raise StatisticsFileError(
-            f"'format_version' must be a positive integer. Received: {abbreviate(version)}."
-        )
+def _check_version(version: Any) -> None:
+    is_version = type(version) is int and version >= 1
+    check(is_version, "'format_version' must be a positive integer", version)
     if version > NEWEST_VERSION:
         raise StatisticsFileError(
             f"the file has format version {version}; this version of evenly reads up to "
@@ -257,36 +256,23 @@ def header_of(document: JsonObject, keys: tuple[str, ...]) -> Header:
     """
     if document["format_version"] == DISTRIBUTION_VERSION:
         keys = ("bins", *keys)
-    if missing := [key for key in keys if key not in document]:
-        raise StatisticsFileError(f"the file has no {missing[0]!r}.")
-    if unknown := sorted(document.keys() - {*keys, *manifest_format.KEYS}):
-        raise StatisticsFileError(f"the file has an unknown key, {abbreviate(unknown[0])}.")
+    check_keys(document, {*keys}, "the file", optional=manifest_format.KEYS)
     rows, sources = document["rows"], document["sources"]
     extremes, writer = document["extremes"], document["evenly_version"]
-    if type(rows) is not int or not 0 <= rows < 2**63:
-        raise StatisticsFileError(
-            f"'rows' must be an integer from 0 to 2**63 - 1. Received: {abbreviate(rows)}."
-        )
-    if type(sources) is not list or any(type(source) is not str for source in sources):
-        raise StatisticsFileError(f"'sources' must be strings. Received: {abbreviate(sources)}.")
-    if extremes not in ("exact", "bounds"):
-        raise StatisticsFileError(
-            f'\'extremes\' must be "exact" or "bounds". Received: {abbreviate(extremes)}.'
-        )
-    if type(writer) is not str:
-        raise StatisticsFileError(f"'evenly_version' must be text. Received: {abbreviate(writer)}.")
+    check(is_count(rows), "'rows' must be an integer from 0 to 2**63 - 1", rows)
+    are_strings = type(sources) is list and all(type(source) is str for source in sources)
+    check(are_strings, "'sources' must be strings", sources)
+    check(extremes in ("exact", "bounds"), '\'extremes\' must be "exact" or "bounds"', extremes)
+    check(type(writer) is str, "'evenly_version' must be text", writer)
     bins = document.get("bins", 0)
-    if "bins" in document and (type(bins) is not int or not MIN_BINS <= bins <= MAX_BINS):
-        raise StatisticsFileError(
-            f"'bins' must be an integer from {MIN_BINS} to {MAX_BINS:,}. "
-            f"Received: {abbreviate(bins)}."
-        )
+    is_number = type(bins) is int and (MIN_BINS <= bins <= MAX_BINS or "bins" not in document)
+    check(is_number, f"'bins' must be an integer from {MIN_BINS} to {MAX_BINS:,}", bins)
     manifest = manifest_format.read(document, rows)
     bounds = extremes == "bounds"
     return Header(rows, tuple(map(redact, sources)), bounds, writer, manifest, bins)
 
 
-def columns_of(entries: object, most_bins: int = 0) -> list[ColumnRecord]:
+def parse_columns(entries: Any, most_bins: int = 0) -> list[ColumnRecord]:
     """Validate a parsed array of columns and return them.
 
     Parameters
@@ -294,8 +280,7 @@ def columns_of(entries: object, most_bins: int = 0) -> list[ColumnRecord]:
     most_bins
         The maximum number of bins of their distributions; 0 without distributions.
     """
-    if type(entries) is not list:
-        raise StatisticsFileError(f"'columns' must be an array. Received: {abbreviate(entries)}.")
+    check(type(entries) is list, "'columns' must be an array", entries)
     columns = []
     for index, entry in enumerate(entries):
         columns.append(column_format.read(entry, index, most_bins))

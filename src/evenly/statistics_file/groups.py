@@ -10,25 +10,31 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
-from evenly.group_keys import Key, KeyPart, first_surrogate
+from evenly.group_keys import By, Key, KeyPart, first_surrogate
 from evenly.key_index import KeyIndex
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest
-from evenly.statistics_file.column import ColumnRecord, InvalidNumber, abbreviate
+from evenly.statistics_file.checks import (
+    InvalidNumber,
+    abbreviate,
+    check,
+    invalid_value_error,
+    is_count,
+)
+from evenly.statistics_file.column import ColumnRecord
 from evenly.statistics_file.document import (
     Header,
-    columns_of,
     has_groups,
     header_of,
     header_parts,
     json_array,
     json_object,
+    parse_columns,
     parse_document,
 )
 from evenly.typing import JsonObject
 
 VERSION = 2
-By = str | tuple[str, ...] | None
 
 _KEYS = (
     "by",
@@ -99,8 +105,7 @@ def read(document: JsonObject) -> tuple[Header, By, list[GroupRecord]]:
     header = header_of(document, _KEYS)
     by = _read_by(document["by"])
     entries = document["groups"]
-    if type(entries) is not list:
-        raise StatisticsFileError(f"'groups' must be an array. Received: {abbreviate(entries)}.")
+    check(type(entries) is list, "'groups' must be an array", entries)
     groups: list[GroupRecord] = []
     for index, entry in enumerate(entries):
         groups.append(_read_group(entry, index, by, header.bins))
@@ -118,16 +123,12 @@ def _read_by(by: object) -> By:
         return by
     if type(by) is list and by and all(type(name) is str for name in by):
         return tuple(by)
-    raise StatisticsFileError(
-        f"'by' must be a name, an array of names or null. Received: {abbreviate(by)}."
-    )
+    raise invalid_value_error("'by' must be a name, an array of names or null", by)
 
 
 def _read_group(entry: object, index: int, by: By, most_bins: int) -> GroupRecord:
     if not isinstance(entry, dict):
-        raise StatisticsFileError(
-            f"group {index} must be an object. Received: {abbreviate(entry)}."
-        )
+        raise invalid_value_error(f"group {index} must be an object", entry)
     if set(entry) != set(_GROUP_KEYS):
         key = sorted(set(entry) ^ set(_GROUP_KEYS))[0]
         raise StatisticsFileError(
@@ -135,14 +136,12 @@ def _read_group(entry: object, index: int, by: By, most_bins: int) -> GroupRecor
             f"Received: {'an unknown' if key in entry else 'no'} {abbreviate(key)}."
         )
     rows = entry["rows"]
-    if type(rows) is not int or not 0 <= rows < 2**63:
-        raise StatisticsFileError(
-            f"group {index}: 'rows' must be an integer from 0 to 2**63 - 1. "
-            f"Received: {abbreviate(rows)}."
-        )
+    if not is_count(rows):
+        rule = f"group {index}: 'rows' must be an integer from 0 to 2**63 - 1"
+        raise invalid_value_error(rule, rows)
     key = _read_key(entry["key"], index, by)
     try:
-        return GroupRecord(key, rows, columns_of(entry["columns"], most_bins))
+        return GroupRecord(key, rows, parse_columns(entry["columns"], most_bins))
     except StatisticsFileError as error:
         raise StatisticsFileError(f"group {index}: {error}") from None
 
@@ -151,10 +150,8 @@ def _read_key(key: object, index: int, by: By) -> Key:
     if not isinstance(by, tuple):
         return (_read_key_part(key, index),)
     if type(key) is not list or len(key) != len(by):
-        raise StatisticsFileError(
-            f"group {index}: 'key' must be an array of {len(by)} values, one per name in 'by'. "
-            f"Received: {abbreviate(key)}."
-        )
+        rule = f"'key' must be an array of {len(by)} values, one per name in 'by'"
+        raise invalid_value_error(f"group {index}: {rule}", key)
     return tuple(_read_key_part(part, index) for part in key)
 
 
@@ -170,10 +167,10 @@ def _read_key_part(part: object, index: int) -> KeyPart:
         time = _read_time(type_name, text)
         if time is not None:
             return time
-    raise StatisticsFileError(
+    raise invalid_value_error(
         f"group {index}: a key must be text, a number (integers without a point), true, false, "
-        'null, {"date": "2013-01-31"} or {"timestamp": "2013-01-31T05:00:00"}. '
-        f"Received: {abbreviate(part)}."
+        'null, {"date": "2013-01-31"} or {"timestamp": "2013-01-31T05:00:00"}',
+        part,
     )
 
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from evenly.errors import StatisticsFileError
 from evenly.redaction import redact_url
-from evenly.statistics_file.column import abbreviate
+from evenly.statistics_file.checks import abbreviate, check, check_keys, is_count
 from evenly.typing import JsonObject
 
-KEYS = ("fields", "files", "options")
+KEYS = frozenset(("fields", "files", "options"))
 """A file has either all of these keys or none."""
 
 _FILE_KEYS = frozenset(("bytes", "complete", "digest", "members", "modified", "path", "rows"))
@@ -125,10 +125,10 @@ def read(document: JsonObject, rows: int) -> Manifest | None:
         When only some of the keys are present, a value has the wrong type or size, or the rows
         of the files do not add up to `rows`.
     """
-    present = [key for key in KEYS if key in document]
+    present = sorted(KEYS & document.keys())
     if not present:
         return None
-    if missing := sorted(set(KEYS) - set(present)):
+    if missing := sorted(KEYS.difference(present)):
         raise StatisticsFileError(f"the file has {present[0]!r}, but no {missing[0]!r}.")
     files = _read_files(document["files"])
     if (total := sum(file.rows for file in files)) != rows:
@@ -140,7 +140,7 @@ def read(document: JsonObject, rows: int) -> Manifest | None:
 
 
 def _read_files(entries: Any) -> list[FileRecord]:
-    _check(type(entries) is list, "'files' must be an array", entries)
+    check(type(entries) is list, "'files' must be an array", entries)
     files = []
     for index, entry in enumerate(entries):
         files.append(_read_file(entry, f"file {index}"))
@@ -150,18 +150,14 @@ def _read_files(entries: Any) -> list[FileRecord]:
 
 
 def _read_file(entry: Any, label: str) -> FileRecord:
-    _check(type(entry) is dict, f"{label} must be an object", entry)
+    check(type(entry) is dict, f"{label} must be an object", entry)
     entry.setdefault("members", 0)
     entry.setdefault("digest", None)
-    _check_keys(entry, _FILE_KEYS, label)
+    check_keys(entry, _FILE_KEYS, label)
     for key, (is_valid, rule) in _FILE_RULES.items():
-        _check(is_valid(entry[key]), f"{label}: {key!r} must be {rule}", entry[key])
+        check(is_valid(entry[key]), f"{label}: {key!r} must be {rule}", entry[key])
     entry["path"] = redact_url(entry["path"])  # other writers may not have redacted it
     return FileRecord(*(entry[key] for key in FileRecord._fields))
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63
 
 
 def _is_text(value: object, max_length: int) -> bool:
@@ -169,13 +165,13 @@ def _is_text(value: object, max_length: int) -> bool:
 
 
 _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "bytes": (lambda x: x is None or _is_count(x), "an integer from 0 to 2**63 - 1, or null"),
+    "bytes": (lambda x: x is None or is_count(x), "an integer from 0 to 2**63 - 1, or null"),
     "complete": (lambda x: type(x) is bool, "true or false"),
     "digest": (
         lambda x: x is None or (type(x) is str and bool(_DIGEST.fullmatch(x))),
         "'sha256:' and 64 hexadecimal digits",
     ),
-    "members": (_is_count, "an integer from 0 to 2**63 - 1"),
+    "members": (is_count, "an integer from 0 to 2**63 - 1"),
     "modified": (
         lambda x: x is None or _is_text(x, 200) or (type(x) is int and abs(x) < 2**63),
         "a 64-bit integer, a string of at most 200 characters, or null",
@@ -184,7 +180,7 @@ _FILE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda x: _is_text(x, _MAX_PATH_LENGTH) and x != "",
         f"a string of 1 to {_MAX_PATH_LENGTH} characters",
     ),
-    "rows": (_is_count, "an integer from 0 to 2**63 - 1"),
+    "rows": (is_count, "an integer from 0 to 2**63 - 1"),
 }
 
 
@@ -197,16 +193,16 @@ def _check_unique_paths(paths: Iterable[str]) -> None:
 
 
 def _read_options(options: Any) -> JsonObject:
-    _check(type(options) is dict, "'options' must be an object", options)
+    check(type(options) is dict, "'options' must be an object", options)
     values = {key: value for key, value in options.items() if key not in _MORE_OPTIONS}
-    _check_keys(values, _OPTION_KEYS, "'options'")
+    check_keys(values, _OPTION_KEYS, "'options'")
     if "csv" in options:
         _check_csv(options["csv"])
     if "distribution" in options:
         bins = options["distribution"]
-        _check(_is_count(bins), "the option 'distribution' must be a number of bins", bins)
+        check(is_count(bins), "the option 'distribution' must be a number of bins", bins)
     for key, value in values.items():
-        _check(
+        check(
             value is None or _is_name(value) or (type(value) is list and all(map(_is_name, value))),
             f"the option {key!r} must be a name, a number, an array of these, or null",
             value,
@@ -216,10 +212,10 @@ def _read_options(options: Any) -> JsonObject:
 
 def _check_csv(csv: Any) -> None:
     """Check how CSV files were read: options whose values are texts, numbers or arrays of texts."""
-    _check(type(csv) is dict and len(csv) > 0, "the option 'csv' must be an object", csv)
+    check(type(csv) is dict and len(csv) > 0, "the option 'csv' must be an object", csv)
     for key, value in csv.items():
         values = value if type(value) is list else [value]
-        _check(
+        check(
             key in CSV_KEYS and all(_is_name(x) or type(x) is bool for x in values),
             f"the option 'csv' must have only the keys {', '.join(CSV_KEYS)}, each a text, a "
             "number, true, false or an array of these",
@@ -234,24 +230,12 @@ def _is_name(value: object) -> bool:
 def _read_fields(fields: Any) -> tuple[tuple[str, str], ...] | None:
     if fields is None:
         return None
-    _check(type(fields) is list, "'fields' must be an array or null", fields)
+    check(type(fields) is list, "'fields' must be an array or null", fields)
     for index, pair in enumerate(fields):
         is_pair = type(pair) is list and len(pair) == 2 and type(pair[0]) is str
-        _check(
+        check(
             is_pair and _is_text(pair[1], _MAX_KIND_LENGTH),
             f"field {index} must be an array of a name and a kind",
             pair,
         )
     return tuple((name, kind) for name, kind in fields)
-
-
-def _check_keys(entry: JsonObject, keys: frozenset[str], label: str) -> None:
-    if missing := sorted(keys - entry.keys()):
-        raise StatisticsFileError(f"{label} has no {missing[0]!r}.")
-    if unknown := sorted(entry.keys() - keys):
-        raise StatisticsFileError(f"{label} has an unknown key, {abbreviate(unknown[0])}.")
-
-
-def _check(is_valid: bool, rule: str, value: object) -> None:
-    if not is_valid:
-        raise StatisticsFileError(f"{rule}. Received: {abbreviate(value)}.")

@@ -13,7 +13,7 @@ from evenly.torch.allocator import empty_like
 from evenly.transform.device_tensors import is_for_device, scale_on_device
 from evenly.transform.kernel import CoreView
 from evenly.transform.scaling import Floats
-from evenly.transform.tensors import as_core_buffer
+from evenly.transform.tensors import tensor_buffer
 from evenly.typing import AnyArray
 
 Constants = tuple[Floats, Floats, Floats]
@@ -125,7 +125,7 @@ def _core_view(x: Tensor) -> CoreView:
     """Return a view that the core accepts, with a fast path for float32."""
     if x.dtype is torch.float32 and not x.requires_grad and not x.is_neg():
         return x.numpy(), None
-    return as_core_buffer(x)
+    return tensor_buffer(x)
 
 
 def as_numpy(buffer: Tensor) -> AnyArray:

@@ -153,19 +153,8 @@ def transform_by_group(
         )
     from evenly.sources.group_by import factorize_array
 
-    keys = factorize_array(by)
-    if kind == "series":
-        return _scale_series_by_group(x, scaling, keys, unknown, options)
-    if kind == "labeled":
-        return _scale_labeled_by_group(x, scaling, keys, unknown, feature_axis, options)
-    rows = scaling.row_indices(keys, unknown)
-    if kind == "tensor":
-        from evenly.transform.tensors import scale_tensor_by_group
-
-        return scale_tensor_by_group(x, scaling, rows, feature_axis=feature_axis, **options)
-    from evenly.transform.grouped_arrays import scale_array_by_group
-
-    return scale_array_by_group(x, scaling, rows, feature_axis=feature_axis, **options)
+    scale_by_keys: _ScaleByKeys = _GROUP_SCALERS.get(kind, _scale_array_by_group)
+    return scale_by_keys(x, scaling, factorize_array(by), unknown, feature_axis, options)
 
 
 def _scale_mapping_by_group(
@@ -173,11 +162,11 @@ def _scale_mapping_by_group(
 ) -> Any:
     from evenly.sources.mappings import MappingTable
     from evenly.transform.columns import GroupColumnScaler
-    from evenly.transform.frames import keys_of
+    from evenly.transform.frames import keys_of_rows
     from evenly.transform.mappings import scale_mapping
 
     columns = cast("Mapping[Any, Any]", x)
-    keys = keys_of(MappingTable(columns, "the dict"), scaling, by)
+    keys = keys_of_rows(MappingTable(columns, "the dict"), scaling, by)
     rows = scaling.row_indices(keys, unknown)
     return scale_mapping(
         columns,
@@ -187,8 +176,41 @@ def _scale_mapping_by_group(
     )
 
 
+def _scale_array_by_group(
+    x: object,
+    scaling: "GroupScaling",
+    keys: "GroupKeys",
+    unknown: str,
+    feature_axis: FeatureAxis,
+    options: ResultOptions,
+) -> Any:
+    from evenly.transform.grouped_arrays import scale_array_by_group
+
+    rows = scaling.row_indices(keys, unknown)
+    return scale_array_by_group(x, scaling, rows, feature_axis=feature_axis, **options)
+
+
+def _scale_tensor_by_group(
+    x: Any,
+    scaling: "GroupScaling",
+    keys: "GroupKeys",
+    unknown: str,
+    feature_axis: FeatureAxis,
+    options: ResultOptions,
+) -> Any:
+    from evenly.transform.tensors import scale_tensor_by_group
+
+    rows = scaling.row_indices(keys, unknown)
+    return scale_tensor_by_group(x, scaling, rows, feature_axis=feature_axis, **options)
+
+
 def _scale_series_by_group(
-    x: object, scaling: "GroupScaling", keys: "GroupKeys", unknown: str, options: ResultOptions
+    x: object,
+    scaling: "GroupScaling",
+    keys: "GroupKeys",
+    unknown: str,
+    _: FeatureAxis,
+    options: ResultOptions,
 ) -> Any:
     from evenly.transform.frames import scale_frame_by_group
     from evenly.transform.series import scale_series
@@ -213,3 +235,12 @@ def _scale_labeled_by_group(
         )
 
     return scale_labeled(x, scaling, feature_axis, scale_data)
+
+
+_ScaleByKeys: TypeAlias = Callable[[Any, Any, Any, str, FeatureAxis, ResultOptions], Any]
+_GROUP_SCALERS: dict[str, _ScaleByKeys] = {
+    "tensor": _scale_tensor_by_group,
+    "series": _scale_series_by_group,
+    "labeled": _scale_labeled_by_group,
+}
+"""The functions for containers whose keys are given row by row; others become arrays."""

@@ -11,8 +11,9 @@ import narwhals as nw
 from narwhals.dtypes import DType
 
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.selection import NUMBER, Field
-from evenly.transform.dtypes import result_dtype
+from evenly.sources.fields import NUMBER, Field
+from evenly.sources.sql.identifiers import quote_identifier
+from evenly.transform.columns import column_dtype
 from evenly.transform.scaling import Scaling
 
 _RESULTS = {"float32": nw.Float32, "float64": nw.Float64}
@@ -79,7 +80,7 @@ def _times_as_integers(x: object, fields: tuple[Field, ...], names: tuple[str, .
                 "DuckDB cannot convert every type of time to an integer. Received: column "
                 f"{name!r}, which is {kind}. Pass relation.to_arrow_table()."
             )
-        quoted = '"' + name.replace('"', '""') + '"'
+        quoted = quote_identifier(name)
         replaced.append(f"{_TIMES[kind].format(quoted)} as {quoted}")
     return x.project(f"* replace ({', '.join(replaced)})") if replaced else x
 
@@ -118,12 +119,7 @@ def _clip(y: nw.Expr, low: float, high: float) -> nw.Expr:
 def _result_dtype(given: DType, dtype: object) -> str:
     name = str(given).lower()
     name = name if given.is_float() or given == nw.Boolean or given.is_integer() else "float64"
-    result = result_dtype({"float16": "float32", "boolean": "bool"}.get(name, name), dtype)
-    if result not in _RESULTS:
-        raise UnsupportedTypeError(
-            f"A frame's result is float32 or float64. Received: dtype={dtype!r}."
-        )
-    return result
+    return column_dtype("bool" if name == "boolean" else name, dtype)
 
 
 def _rounding_error(x: nw.Expr, given: DType, nearest: nw.Expr) -> nw.Expr:

@@ -20,11 +20,11 @@ from evenly.errors import (
     format_names,
 )
 from evenly.sources.arrow_group_keys import concat_keys
-from evenly.sources.arrow_input import checked
+from evenly.sources.arrow_input import validate_arrow
+from evenly.sources.fields import NULL, Field, is_selectable
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
 from evenly.sources.group_keys import cross_keys
-from evenly.sources.selection import NULL, Field, is_selectable
 from evenly.sources.tables import Table
 from evenly.transform.columns import ColumnScaler, GroupColumnScaler
 from evenly.transform.expressions import scale_by_expressions
@@ -81,7 +81,7 @@ def scale_frame_by_group(
         return _scale_lazy(x, scaling, options)
     table = _open(x)
     positions = find_columns(scaling, table.fields)
-    rows = scaling.row_indices(keys_of(table, scaling, by), unknown)
+    rows = scaling.row_indices(keys_of_rows(table, scaling, by), unknown)
     number = x.num_rows if hasattr(x, "num_rows") else len(x)
     if len(rows) != number:
         raise DataError(
@@ -99,7 +99,7 @@ def _open(x: object) -> Table:
             f"narwhals supports. Received: {type(x).__module__}.{type(x).__name__}. "
             "Convert it first."
         )
-    return open_table(checked(x, _LABEL), _LABEL)
+    return open_table(validate_arrow(x, _LABEL), _LABEL)
 
 
 def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> list[int]:
@@ -115,7 +115,7 @@ def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> 
         When a column of times has another unit than when it was fitted.
     """
     present = [field.name for field in fields]
-    names = match_columns(scaling.columns, present)
+    names = require_columns(scaling.columns, present)
     positions = dict(zip(present, range(len(present)), strict=True))
     chosen = [positions[name] for name in names]
     kinds = [fields[position].kind for position in chosen]
@@ -130,7 +130,7 @@ def find_columns(scaling: Scaling | GroupScaling, fields: tuple[Field, ...]) -> 
     return chosen
 
 
-def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
+def require_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[str, ...]:
     """Return the columns of the moments, after checking that a frame has each of them once."""
     if columns is None:
         raise ColumnError(
@@ -156,7 +156,7 @@ def match_columns(columns: tuple[str, ...] | None, present: list[str]) -> tuple[
     return columns
 
 
-def keys_of(table: Table, scaling: GroupScaling, by: object) -> GroupKeys:
+def keys_of_rows(table: Table, scaling: GroupScaling, by: object) -> GroupKeys:
     """Return the keys of the rows of a frame: the given keys, or columns of the frame."""
     if by is not None and not isinstance(by, str):
         return factorize_array(by)

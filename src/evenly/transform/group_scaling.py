@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from evenly.block import GroupKeys
 from evenly.errors import DataError, check_choice, suggest
-from evenly.group_keys import Key, format_key, key_type
-from evenly.transform.methods import Method, equal_quantiles_error
+from evenly.group_keys import By, Key, format_key, key_type
+from evenly.transform.affine_scaling import equal_quantiles_error
+from evenly.transform.methods import Method
 from evenly.transform.scaling import Floats, Scaling
 from evenly.typing import Real
 
@@ -47,7 +48,7 @@ class GroupScaling:
         a column without values, and factor is NaN if the spread is undefined.
     """
 
-    by: str | tuple[str, ...] | None
+    by: By
     indices: Mapping[Key, int]
     columns: tuple[str, ...] | None
     dtypes: tuple[str, ...]

@@ -6,7 +6,7 @@ import numpy as np
 
 from evenly import _core, exact_stats
 from evenly.errors import check_choice
-from evenly.group_keys import Key
+from evenly.group_keys import By, Key
 from evenly.transform.exact_scaling import fast_scaling, scaling
 from evenly.transform.group_scaling import GroupScaling, RowIndices
 from evenly.transform.methods import Method
@@ -26,7 +26,7 @@ def group_scaling(
     groups: Scaling,
     total: Scaling,
     *,
-    by: str | tuple[str, ...] | None,
+    by: By,
     indices: Mapping[Key, int],
     columns: tuple[str, ...] | None,
     dtypes: tuple[str, ...],

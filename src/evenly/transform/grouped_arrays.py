@@ -1,7 +1,6 @@
 """Scale NumPy arrays by the statistics of the group of each row."""
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import DataError, check_choice
 from evenly.transform.arrays import as_plain_array, check_shape, output_dtype
@@ -63,12 +62,7 @@ def check_rows(shape: tuple[int, ...], axis: int, rows: RowIndices) -> int:
 
 
 def scale_rows(
-    x: AnyArray,
-    scaling: GroupScaling,
-    column: int,
-    rows: RowIndices,
-    missing: str,
-    valid: npt.NDArray[np.bool_] | None = None,
+    x: AnyArray, scaling: GroupScaling, column: int, rows: RowIndices, missing: str
 ) -> AnyArray:
     """Return the values of a column scaled by group, in float64.
 
@@ -76,11 +70,9 @@ def scale_rows(
     ----------
     rows
         For each entry, its row in the tables.
-    valid
-        Whether each entry has a value; None for all of them.
     """
     wide = x.astype(np.float64)
-    present = ~np.isnan(wide) if valid is None else ~np.isnan(wide) & valid
+    present = ~np.isnan(wide)
     any_present = np.asarray(present.any(axis=tuple(range(1, x.ndim))), np.bool_)
     scaling.check_defined(column, rows, any_present)
     shape = (-1, *[1] * (x.ndim - 1))

@@ -21,13 +21,13 @@ def scale_into(x: AnyArray, out: AnyArray, scaling: Scaling, axis: int, missing:
 
 def _scale_into(x: AnyArray, out: AnyArray, scaling: Scaling, axis: int, missing: str) -> None:
     if scaling.power is None:
-        call_kernel(as_core_buffer(x), as_core_buffer(out), scaling, axis, missing)
+        call_kernel(array_buffer(x), array_buffer(out), scaling, axis, missing)
     elif not scaling.inverse:
         scaled = _multiply_by_power(x, scaling.power, axis)
-        call_kernel((scaled, None), as_core_buffer(out), scaling, axis, missing)
+        call_kernel((scaled, None), array_buffer(out), scaling, axis, missing)
     else:
         wide = np.empty_like(out, np.float64)
-        call_kernel(as_core_buffer(x), (wide, None), scaling, axis, missing)
+        call_kernel(array_buffer(x), (wide, None), scaling, axis, missing)
         with np.errstate(over="ignore", under="ignore"):
             out[...] = _multiply_by_power(wide, -scaling.power, axis)
 
@@ -52,7 +52,7 @@ def _multiply_by_power(x: AnyArray, power: npt.NDArray[np.int64], axis: int) -> 
         return product
 
 
-def as_core_buffer(x: AnyArray) -> CoreView:
+def array_buffer(x: AnyArray) -> CoreView:
     """Return an array and a dtype name for the core: bfloat16 is passed as uint16 bits."""
     if is_plain(x.dtype) or x.dtype.name != "bfloat16":
         return x, None

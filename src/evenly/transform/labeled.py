@@ -7,7 +7,7 @@ import numpy as np
 
 from evenly.sources.feature_axis import axis_by_name, axis_number
 from evenly.sources.stores.xarray import LabeledArray, label_of
-from evenly.transform.frames import match_columns
+from evenly.transform.frames import require_columns
 from evenly.transform.group_scaling import AnyScaling
 from evenly.typing import FeatureAxis
 
@@ -36,7 +36,7 @@ def scale_labeled(
     if len(labels) == 1 and not labels.keys() & set(scaling.columns or ()):
         ((_, label),) = labels.items()
         return x.assign({label: _scale_array(x[label], scaling, feature_axis, scale_array)})
-    names = match_columns(scaling.columns, list(labels))
+    names = require_columns(scaling.columns, list(labels))
     return x.assign(
         {
             labels[name]: _scale_whole(x[labels[name]], scaling[index : index + 1], scale_array)
@@ -60,7 +60,7 @@ def _scale_array(
     axis = axis_number(x.shape, axis_by_name(feature_axis, dims, x.shape, label_of(x)), label_of(x))
     names = array.names_along(axis)
     if columns and names is not None:
-        order = [names.index(name) for name in match_columns(columns, list(names))]
+        order = [names.index(name) for name in require_columns(columns, list(names))]
         if len(order) == len(names):
             scaling = scaling.take(np.argsort(order).tolist())
     return _with_data(x, scale_array(x.data, scaling, axis))

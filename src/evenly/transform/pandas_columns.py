@@ -58,7 +58,7 @@ def _scale_others(
 
 
 def _pandas_array(columns: _core.FloatColumns, index: int, given: object) -> Any:
-    """Return an array of pandas: of the kind of a given dtype if it is nullable, of NumPy else."""
+    """Return an array for pandas, which is nullable or of Arrow if the given dtype is."""
     pandas = sys.modules["pandas"]
     values, missing = columns.values(index), columns.missing(index)
     if hasattr(given, "pyarrow_dtype"):

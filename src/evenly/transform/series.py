@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from evenly.errors import ColumnError, format_names
-from evenly.sources.arrow_input import checked
+from evenly.sources.arrow_input import validate_arrow
 from evenly.transform.group_scaling import AnyScaling, GroupScaling
 from evenly.transform.scaling import Scaling
 
@@ -38,13 +38,13 @@ def _scale_arrow(
     x: object, label: str, part: AnyScaling, scale_frame: Callable[[Any, AnyScaling], Any]
 ) -> Any:
     pyarrow = sys.modules["pyarrow"]
-    checked(x, "the array")  # before PyArrow's kernels use its buffers
+    validate_arrow(x, "the array")  # before PyArrow's kernels use its buffers
     table_type = pyarrow.Table if isinstance(x, pyarrow.ChunkedArray) else pyarrow.RecordBatch
     return scale_frame(table_type.from_arrays([x], [label]), part).column(0)
 
 
 def _column_of(scaling: Scaling | GroupScaling, name: str | None) -> int:
-    """Return the index of the column of the moments that a series is."""
+    """Return the index of the column of the moments that a series stands for."""
     if scaling.num_features == 1:
         return 0
     columns = scaling.columns or ()

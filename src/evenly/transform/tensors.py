@@ -48,7 +48,7 @@ def scale_tensor(
         return result if out is None else out.copy_(result)
     if out is None:
         out = torch.empty_like(x, dtype=wanted, requires_grad=False)
-    source, target = as_core_buffer(x), as_core_buffer(out)
+    source, target = tensor_buffer(x), tensor_buffer(out)
     if overlaps(source[0], target[0]):
         source = source[0].copy(), source[1]
     call_kernel(source, target, scaling, axis, missing)
@@ -142,7 +142,7 @@ def _check_out(out: object, x: torch.Tensor, dtype: object, tracked: bool) -> No
         )
 
 
-def as_core_buffer(x: torch.Tensor) -> CoreView:
+def tensor_buffer(x: torch.Tensor) -> CoreView:
     """Return a NumPy view of a CPU tensor and a dtype name for the core."""
     x = x.detach()
     if x.dtype == torch.bfloat16:

@@ -434,6 +434,16 @@ def test_comments_are_removed_and_lines_kept(monkeypatch, size):
     assert found == b'\na,b \n1,"#2"\n\n"3 ""#""",4\r\n5,6\n'
 
 
+def test_converted_files_are_read_to_their_end(written, monkeypatch):
+    """A chunk has several blocks of text; a short chunk was taken for the end of the file."""
+    use_block_sizes(monkeypatch, csv_text_bytes=64, csv_chunk_bytes=1000)
+    text = "x,y\n" + "".join(f"{row},1\n" for row in range(2000))
+    assert evenly.fit(written(text, "a.csv"), csv={"comment": "#"}).rows == 2000
+    assert evenly.fit(written(text.encode("utf-16"), "b.csv")).rows == 2000
+    both = evenly.fit(written(text.encode("utf-16"), "c.csv"), csv={"comment": "#"})
+    assert both.mean.tolist() == [999.5, 1.0]
+
+
 def test_comment_option(written):
     path = written("// about\na,b\n1,2 // note\n\n3,4\noops,5\n", "y.csv")
     moments = evenly.fit(written("// about\na,b\n1,2 // x\n3,4\n"), csv={"comment": "//"})

@@ -77,7 +77,8 @@ def test_page_sizes_stop_at_end_of_chunk(
     ]
     with open(path, "rb") as file:
         chunks = _core.parquet_chunks(file.fileno(), path.stat().st_size)
-        for (start, stop), column in zip(chunks, columns, strict=True):
+        for (start, stop, *sizes), column in zip(chunks, columns, strict=True):
+            assert sizes == [column.total_uncompressed_size, column.num_values]
             assert start == (column.dictionary_page_offset or column.data_page_offset)
             assert stop - start == column.total_compressed_size
             size = _core.largest_parquet_page(file.fileno(), start, stop, 2**40)
@@ -113,14 +114,49 @@ def test_corrupt_footers_are_refused(data, tmp_path_factory):
         evenly.fit(path, by="text")
 
 
-def test_size_statistics_that_do_not_match_the_schema_are_refused(tmp_path):
-    path = write(tmp_path / "x.parquet", {"x": [1.0, None, 3.0]}, use_dictionary=False)
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize(
+    ("values", "levels", "shorter"),
+    [
+        ([1.0, None, 3.0], b"\x26\x02\x04", b"\x16\x82\x00"),
+        ([{"a": 1.0}, None, {"a": 3.0}], b"\x36\x02\x00\x04", b"\x26\x02\x82\x00"),
+    ],
+    ids=["numbers", "structs"],
+)
+def test_size_statistics_that_do_not_match_the_schema_are_refused(
+    values, levels, shorter, remote, tmp_path, memory
+):
+    """PyArrow ends the process when it returns the metadata of such a column chunk."""
+    path = write(tmp_path / "x.parquet", {"y": [1.0] * 3, "x": values}, use_dictionary=False)
     content = path.read_bytes()
-    # field 3 of SizeStatistics: the histogram of definition levels, from two values to one
-    levels = content.rindex(b"\x19\x26\x02\x04")
-    path.write_bytes(content[:levels] + b"\x19\x16\x82\x00" + content[levels + 4 :])
-    with pytest.raises(evenly.SourceError, match="x\\.parquet"):
-        evenly.fit(path)
+    # field 3 of SizeStatistics: the histogram of definition levels loses its last value
+    start = content.rindex(b"\x19" + levels) + 1
+    content = content[:start] + shorter + content[start + len(levels) :]
+    path.write_bytes(content)
+    memory.pipe("/x.parquet", content)
+    source = "memory://x.parquet" if remote else path
+    assert evenly.fit(source, columns=["y"]).count.tolist() == [3]
+    with pytest.raises(evenly.EvenlyError, match="x\\.parquet"):
+        evenly.fit(source, columns=["x"])
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_nested_columns_are_read_in_batches_of_limited_size(remote, tmp_path, memory, monkeypatch):
+    """Their size is known only from the footer."""
+    rows = 4000
+    lists = pa.array([[0.5] * 2000] * rows, pa.list_(pa.float64()))
+    path = write(tmp_path / "x.parquet", {"x": np.arange(rows), "lists": lists})
+    memory.pipe("/x.parquet", path.read_bytes())
+    sizes = []
+    read = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(
+        pq.ParquetFile,
+        "iter_batches",
+        lambda file, rows, **options: sizes.append(rows) or read(file, rows, **options),
+    )
+    source = "memory://x.parquet" if remote else path
+    assert evenly.fit(source, select="lists").count[0] == rows
+    assert 0 < max(sizes) * 2000 * 8 < 64 * 2**20
 
 
 def test_corrupt_page_header_names_file(tmp_path):

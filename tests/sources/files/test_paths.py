@@ -8,7 +8,7 @@ import pytest
 
 import evenly
 from evenly.sources import open_source
-from evenly.sources.files import locate
+from evenly.sources.files import filesystems
 from evenly.sources.scan import FileScan
 
 
@@ -95,7 +95,7 @@ def test_unreadable_file_is_rejected(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(locate, "RegularFile", refuse)
+    monkeypatch.setattr(filesystems, "RegularFile", refuse)
     path = f"{folder}/a.csv"
     assert refusal(evenly.SourceError, path) == (
         f"A source must be readable. Received: {path!r}: Permission denied."

@@ -15,7 +15,7 @@ from PIL import ImageFile as PillowImageFile
 import evenly
 from evenly.sources.images import decode, image_file
 from evenly.sources.images import source as image_source
-from evenly.sources.images.image_file import Reader, from_path, read_remote
+from evenly.sources.images.image_file import ImageReader, from_path, read_remote
 from evenly.sources.scan import FileScan
 from image_files import encoded, noise, write_folder, write_tar, write_zip
 
@@ -72,7 +72,7 @@ def test_too_many_open_files_is_retried(tmp_path, monkeypatch):
 def test_reader_opens_one_file_at_a_time_without_descriptors(tmp_path):
     path = str(tmp_path / "x.png")
     locked = []
-    reader = Reader()
+    reader = ImageReader()
 
     def read(picture):
         locked.append(reader._lock.locked())

@@ -4,7 +4,7 @@ import pytest
 
 import evenly
 from evenly.redaction import redact_url
-from evenly.sources.sql.identifiers import find_table, quoted
+from evenly.sources.sql.identifiers import find_table, quote_identifier
 from evenly.sources.sql.url import parse
 
 
@@ -66,8 +66,8 @@ def test_two_slashes_are_rejected():
 
 @pytest.mark.parametrize("name", ['a"; DROP TABLE b; --', "we.ird", "é ' \\", "select"])
 def test_quoted_name_is_one_identifier(name):
-    assert quoted(name).replace('""', "")[1:-1].count('"') == 0
-    assert find_table(name, [("main", name)], "x") == quoted("main", name)
+    assert quote_identifier(name).replace('""', "")[1:-1].count('"') == 0
+    assert find_table(name, [("main", name)], "x") == quote_identifier("main", name)
 
 
 def test_table_name_in_several_schemas_is_ambiguous():

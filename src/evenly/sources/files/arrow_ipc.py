@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import SourceError
-from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import open_stream, schema_of
+from evenly.sources.arrow_input import open_arrow_stream, schema_of
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.files.arrow_messages import FileCheck, StreamCheck
 from evenly.sources.files.streams import Stream
 from evenly.sources.frames import stream_column_batches
@@ -119,7 +119,7 @@ def _columns(
     batch: object, names: tuple[str, ...], keys: tuple[str, ...], label: str
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the named columns of a PyArrow record batch after validating it."""
-    stream = open_stream(batch, label, SourceError)
+    stream = open_arrow_stream(batch, label, SourceError)
     for columns, _ in stream_column_batches(stream, names, label, SourceError, keys):
         yield columns
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from evenly import extras
 from evenly.block import missing_column
 from evenly.errors import ColumnError, SourceError
-from evenly.sources.arrow_input import open_stream
-from evenly.sources.files.csv_chunks import Chunk, chunks
+from evenly.sources.arrow_input import open_arrow_stream
+from evenly.sources.fields import Field
+from evenly.sources.files.csv_chunks import CsvChunk, chunks
 from evenly.sources.files.csv_columns import ColumnDecoder
 from evenly.sources.files.csv_header import split_header
 from evenly.sources.files.csv_options import DEFAULT_FORMAT, CsvFormat
@@ -24,7 +25,6 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.group_keys import empty_as_missing
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors, empty_file_error
-from evenly.sources.selection import Field
 from evenly.sources.tables import ColumnBatch
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ class CsvTable:
             raise empty_file_error(label)
         header, self._first = split_header(first, options, label, delimiter)
         self._decoder = ColumnDecoder(header, self._first, options, label)
-        self.has_header = options.header is True or type(options.header) is int
         self._columns = self._decoder.columns
         self._names = [header.names[index] for index in self._columns]
 
@@ -99,7 +98,7 @@ class CsvTable:
             for batch in table.to_batches():
                 by_name: dict[str, Any] = {}
                 found: list[Any] = []
-                stream = open_stream(batch, self.label, SourceError)
+                stream = open_arrow_stream(batch, self.label, SourceError)
                 for columns, _ in stream_column_batches(
                     stream, available, self.label, SourceError, keys
                 ):
@@ -127,7 +126,7 @@ class CsvTable:
         indices = map(int, table.column_names)
         return table.rename_columns([self._names[self._columns.index(i)] for i in indices])
 
-    def _all_chunks(self) -> Iterator[Chunk]:
+    def _all_chunks(self) -> Iterator[CsvChunk]:
         yield self._first
         yield from self._chunks
 
@@ -153,7 +152,7 @@ class CsvTable:
                 yield from self._scaled_and_copied(chunk, scaled, copied, dtypes)
 
     def _scaled_and_copied(
-        self, chunk: Chunk, scaled: list[int], copied: list[int], dtypes: Mapping[str, str]
+        self, chunk: CsvChunk, scaled: list[int], copied: list[int], dtypes: Mapping[str, str]
     ) -> "Iterator[pyarrow.RecordBatch]":
         text = self._decoder.text(chunk, copied)
         row = 0

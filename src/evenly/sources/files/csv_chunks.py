@@ -13,14 +13,14 @@ class Readable(Protocol):
         """Return ``size`` bytes; fewer only at the end of the file."""
 
 
-class Chunk(NamedTuple):
+class CsvChunk(NamedTuple):
     """Complete records, and the number of the line on which the first one begins, from 1."""
 
     data: bytes
     line: int
 
 
-def chunks(file: Readable, size: int | None = None) -> Iterator[Chunk]:
+def chunks(file: Readable, size: int | None = None) -> Iterator[CsvChunk]:
     r"""Yield the records of a file in chunks of about ``size`` bytes, or of the usual size.
 
     >>> import io
@@ -38,7 +38,7 @@ def chunks(file: Readable, size: int | None = None) -> Iterator[Chunk]:
         if not end and len(buffer) > sizes.max_csv_record_bytes:
             end = buffer.rfind(b"\n") + 1 or len(buffer)
         if end:
-            yield Chunk(buffer[:end], line)
+            yield CsvChunk(buffer[:end], line)
             line += line_breaks(buffer, end)
         remainder = buffer[end:]
         if at_end:

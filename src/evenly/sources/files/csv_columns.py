@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from evenly import extras
 from evenly.printable import printable
-from evenly.sources.files.csv_chunks import Chunk
+from evenly.sources.fields import NULL, NUMBER
+from evenly.sources.files.csv_chunks import CsvChunk
 from evenly.sources.files.csv_diagnostics import (
     Check,
     find_bad_field,
@@ -21,7 +22,7 @@ from evenly.sources.files.csv_inference import (
     unnamed_columns,
 )
 from evenly.sources.files.csv_numbers import (
-    MISSING,
+    MISSING_TEXTS,
     Notation,
     as_missing,
     integer_runs,
@@ -31,7 +32,6 @@ from evenly.sources.files.csv_numbers import (
 )
 from evenly.sources.files.csv_options import CsvFormat
 from evenly.sources.files.csv_reader import ChunkReader
-from evenly.sources.selection import NULL, NUMBER
 
 if TYPE_CHECKING:
     import pyarrow
@@ -60,12 +60,12 @@ class ColumnDecoder:
         Columns that were empty at first and turned out not to be numeric.
     """
 
-    def __init__(self, header: Header, first: Chunk, options: CsvFormat, label: str) -> None:
+    def __init__(self, header: Header, first: CsvChunk, options: CsvFormat, label: str) -> None:
         self._pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
         self._header = header
         self._label = label
         notation = Notation(
-            options.decimal or ".", options.thousands or "", MISSING | {*options.missing}
+            options.decimal or ".", options.thousands or "", MISSING_TEXTS | {*options.missing}
         )
         self._reader = ChunkReader(header.width, header.delimiter, notation)
         self._types: dict[int, pyarrow.DataType] = {}
@@ -95,11 +95,11 @@ class ColumnDecoder:
             if self.kinds[index] == "text":
                 self.kinds[index] = NUMBER
 
-    def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
+    def text(self, chunk: CsvChunk, columns: Sequence[int]) -> "pyarrow.Table":
         """Return columns of a chunk as text."""
-        return self._read_text(chunk, columns)
+        return self._read_whole(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()))
 
-    def decode(self, chunk: Chunk, columns: Sequence[int]) -> "Iterator[pyarrow.Table]":
+    def decode(self, chunk: CsvChunk, columns: Sequence[int]) -> "Iterator[pyarrow.Table]":
         """Yield the rows of a chunk as tables, with wider types than before if necessary."""
         known = {index: self._types[index] for index in columns if index in self._types}
         wanted = [*columns, *self._fillers]
@@ -115,7 +115,7 @@ class ColumnDecoder:
         yield from self._exact_parts(table, chunk, columns)
 
     def _read_whole(
-        self, chunk: Chunk, columns: Sequence[int], types: "dict[int, pyarrow.DataType]"
+        self, chunk: CsvChunk, columns: Sequence[int], types: "dict[int, pyarrow.DataType]"
     ) -> "pyarrow.Table":
         """Read a chunk, and raise an error with the line number if that fails."""
         try:
@@ -123,11 +123,8 @@ class ColumnDecoder:
         except self._pyarrow.ArrowInvalid as error:
             self._raise_bad_chunk(chunk, types, str(error))
 
-    def _read_text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
-        return self._read_whole(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()))
-
     def _raise_bad_chunk(
-        self, chunk: Chunk, types: "dict[int, pyarrow.DataType]", why: str
+        self, chunk: CsvChunk, types: "dict[int, pyarrow.DataType]", why: str
     ) -> NoReturn:
         """Raise the error for a line with another number of fields, or a field of another type."""
         error: Exception | None = None
@@ -137,7 +134,7 @@ class ColumnDecoder:
             error = self._bad_field(chunk, types)
         raise error or unreadable_error(chunk, why, self._label)
 
-    def _bad_field(self, chunk: Chunk, types: "dict[int, pyarrow.DataType]") -> Exception | None:
+    def _bad_field(self, chunk: CsvChunk, types: "dict[int, pyarrow.DataType]") -> Exception | None:
         checks = {index: self._check(arrow_type) for index, arrow_type in types.items()}
         return find_bad_field(chunk, self._header, checks, self._reader.notation, self._label)
 
@@ -159,7 +156,7 @@ class ColumnDecoder:
         return Check(is_valid, kind_of(arrow_type))
 
     def _numbers_of(
-        self, table: "pyarrow.Table", chunk: Chunk, columns: Sequence[int]
+        self, table: "pyarrow.Table", chunk: CsvChunk, columns: Sequence[int]
     ) -> "pyarrow.Table":
         """Return a table whose numeric columns are numbers, also those that PyArrow left as text.
 
@@ -177,7 +174,7 @@ class ColumnDecoder:
                 table = table.set_column(position, str(index), column)
         return table
 
-    def _convert_text(self, column: object, index: int, chunk: Chunk) -> Any:
+    def _convert_text(self, column: object, index: int, chunk: CsvChunk) -> Any:
         """Return a column of text as numbers; unchanged if it is text and may be."""
         values, marks = numbers_from_text(column, self._reader.notation)
         if values is not None:
@@ -202,7 +199,7 @@ class ColumnDecoder:
             )
         self._reader.notation = notation._replace(missing=notation.missing | {*marks})
 
-    def _update_type(self, index: int, arrow_type: object, chunk: Chunk) -> None:
+    def _update_type(self, index: int, arrow_type: object, chunk: CsvChunk) -> None:
         """Record the inferred type of a column; text in a numeric column is an error."""
         kind, known = kind_of(arrow_type), self.kinds[index]
         if kind == NULL:
@@ -215,7 +212,7 @@ class ColumnDecoder:
         self.kinds[index] = kind
         self._types[index] = arrow_type
 
-    def _infer_kinds(self, chunk: Chunk, detect: bool) -> list[str]:
+    def _infer_kinds(self, chunk: CsvChunk, detect: bool) -> list[str]:
         """Return the kinds of all columns, inferred from the first chunk."""
         everything = range(self._header.width)
         table = self._read_whole(chunk, everything, {})
@@ -234,14 +231,14 @@ class ColumnDecoder:
         return kinds
 
     def _exact_parts(
-        self, table: "pyarrow.Table", chunk: Chunk, columns: Sequence[int]
+        self, table: "pyarrow.Table", chunk: CsvChunk, columns: Sequence[int]
     ) -> "Iterator[pyarrow.Table]":
         """Yield the rows of a table, split where 64-bit integers are rounded by float64."""
         rounded = [index for index in columns if needs_integers(table.column(str(index)))]
         if not rounded:
             yield table
             return
-        text = self._read_text(chunk, rounded)
+        text = self.text(chunk, rounded)
         runs = {
             index: integer_runs(
                 table.column(str(index)), text.column(str(index)), self._reader.notation

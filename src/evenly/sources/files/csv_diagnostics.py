@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from evenly.errors import DataError
-from evenly.sources.files.csv_chunks import Chunk
+from evenly.sources.files.csv_chunks import CsvChunk
 from evenly.sources.files.csv_delimiter import DELIMITERS, names_after_preamble
 from evenly.sources.files.csv_header import Header
 from evenly.sources.files.csv_notation import comma_use
@@ -37,7 +37,7 @@ class Check(NamedTuple):
     kind: str = ""
 
 
-def records(chunk: Chunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def split_records(chunk: CsvChunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the number of its first line; empty lines are skipped."""
     text = chunk.data.decode(errors="replace")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -51,9 +51,9 @@ def records(chunk: Chunk, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         return
 
 
-def find_bad_length(chunk: Chunk, header: Header, label: str) -> DataError | None:
+def find_bad_length(chunk: CsvChunk, header: Header, label: str) -> DataError | None:
     """Return the error for the first record with too many or too few fields, if any."""
-    for line, record in records(chunk, header.delimiter):
+    for line, record in split_records(chunk, header.delimiter):
         if len(record) != header.width:
             text = header.delimiter.join(record)
             hints = _length_hints(chunk, header, record)
@@ -65,7 +65,7 @@ def find_bad_length(chunk: Chunk, header: Header, label: str) -> DataError | Non
     return None
 
 
-def _length_hints(chunk: Chunk, header: Header, record: Sequence[str]) -> str:
+def _length_hints(chunk: CsvChunk, header: Header, record: Sequence[str]) -> str:
     """Return sentences that name options which may help."""
     hints = []
     for text in (header.names[0], record[0]):
@@ -89,7 +89,7 @@ def _length_hints(chunk: Chunk, header: Header, record: Sequence[str]) -> str:
     return "".join(f" {hint}" for hint in hints)
 
 
-def _line_of_names(chunk: Chunk, header: Header) -> int | None:
+def _line_of_names(chunk: CsvChunk, header: Header) -> int | None:
     """Return the line that may have the names, if the first lines are only about the file."""
     data = chunk.data if b"\n" in chunk.data else chunk.data.replace(b"\r", b"\n")
     lines = [line.decode(errors="replace").rstrip("\r") for line in data.split(b"\n", _PREAMBLE)]
@@ -98,7 +98,7 @@ def _line_of_names(chunk: Chunk, header: Header) -> int | None:
 
 
 def find_bad_field(
-    chunk: Chunk, header: Header, checks: Mapping[int, Check], notation: Notation, label: str
+    chunk: CsvChunk, header: Header, checks: Mapping[int, Check], notation: Notation, label: str
 ) -> DataError | None:
     """Return the error for the first field that fails the check of its column, if any.
 
@@ -109,7 +109,7 @@ def find_bad_field(
     notation
         How numbers are written.
     """
-    for line, record in records(chunk, header.delimiter):
+    for line, record in split_records(chunk, header.delimiter):
         for index, check in checks.items():
             if index < len(record) and not check.is_valid(record[index]):
                 name = header.name(index)
@@ -149,7 +149,7 @@ def _field_hint(field: str, notation: Notation) -> str:
     return f"if it means a missing value, pass csv={{'missing': [{_short(field.strip())}]}}"
 
 
-def unreadable_error(chunk: Chunk, why: str, label: str) -> DataError:
+def unreadable_error(chunk: CsvChunk, why: str, label: str) -> DataError:
     """Return the error for a chunk in which no bad field was found."""
     reason = _REASON.search(why)
     if reason is None:

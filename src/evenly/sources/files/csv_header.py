@@ -6,9 +6,9 @@ import re
 from typing import NamedTuple
 
 from evenly.errors import DataError, SourceError
-from evenly.sources.files.csv_chunks import Chunk, first_record_end, line_breaks
+from evenly.sources.files.csv_chunks import CsvChunk, first_record_end, line_breaks
 from evenly.sources.files.csv_delimiter import detect_delimiter
-from evenly.sources.files.csv_numbers import is_number
+from evenly.sources.files.csv_numbers import is_decimal_number
 from evenly.sources.files.csv_options import CsvFormat
 
 _SAMPLE_RECORDS = 100
@@ -43,8 +43,8 @@ class Header(NamedTuple):
 
 
 def split_header(
-    chunk: Chunk, options: CsvFormat, label: str, delimiter: str | None = None
-) -> tuple[Header, Chunk]:
+    chunk: CsvChunk, options: CsvFormat, label: str, delimiter: str | None = None
+) -> tuple[Header, CsvChunk]:
     """Return the header, and the chunk without it.
 
     Parameters
@@ -82,16 +82,16 @@ def split_header(
     return header, _skip(chunk, first_record_end(chunk.data))
 
 
-def _skip(chunk: Chunk, end: int) -> Chunk:
-    return Chunk(chunk.data[end:], chunk.line + line_breaks(chunk.data, end))
+def _skip(chunk: CsvChunk, end: int) -> CsvChunk:
+    return CsvChunk(chunk.data[end:], chunk.line + line_breaks(chunk.data, end))
 
 
-def _skip_blank(chunk: Chunk) -> Chunk:
+def _skip_blank(chunk: CsvChunk) -> CsvChunk:
     """Return a chunk without the empty lines at its beginning."""
     return _skip(chunk, len(chunk.data) - len(chunk.data.lstrip(b"\r\n")))
 
 
-def _skip_lines(chunk: Chunk, number: int) -> Chunk:
+def _skip_lines(chunk: CsvChunk, number: int) -> CsvChunk:
     """Return a chunk without its first lines, where quotes have no meaning."""
     line_break = b"\n" if b"\n" in chunk.data else b"\r"
     end = 0
@@ -149,7 +149,7 @@ def _given_names(names: tuple[str, ...], rows: list[list[str]], label: str) -> l
 
 
 def _check_not_numbers(names: list[str], line: int, label: str) -> None:
-    if names and all(is_number(name) for name in names):
+    if names and all(is_decimal_number(name) for name in names):
         raise DataError(
             "A CSV file must begin with the names of its columns. "
             f"Received: numbers ({', '.join(names[:5])}) in line {line} of {label}. Insert a "

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from evenly import extras
 from evenly.errors import ColumnError
 from evenly.printable import printable
+from evenly.sources.fields import NULL, NUMBER
 from evenly.sources.files.csv_header import Header
 from evenly.sources.files.csv_notation import detect_notation
 from evenly.sources.files.csv_numbers import Notation, is_mark
-from evenly.sources.selection import NULL, NUMBER
 
 if TYPE_CHECKING:
     import pyarrow

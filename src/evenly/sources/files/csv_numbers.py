@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-MISSING = frozenset(
+MISSING_TEXTS = frozenset(
     [
         *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan"),
         *("null", "NULL", "Null", "None", "none"),
@@ -54,7 +54,7 @@ class Notation(NamedTuple):
 
     decimal: str = "."
     thousands: str = ""
-    missing: frozenset[str] = MISSING
+    missing: frozenset[str] = MISSING_TEXTS
 
     def parse(self, text: str) -> str | None:
         """Return the text of a number as Python writes it; None if it is not a number.
@@ -75,18 +75,18 @@ class Notation(NamedTuple):
             if "." in text:
                 return None
             text = text.replace(self.decimal, ".")
-        return text if is_number(text) else None
+        return text if is_decimal_number(text) else None
 
     def is_missing(self, text: str) -> bool:
         """Return whether a field of a numeric column means a missing value."""
         return text.strip() in self.missing
 
 
-def is_number(text: str) -> bool:
+def is_decimal_number(text: str) -> bool:
     """Return whether a field is a number with a decimal point.
 
-    >>> is_number(" -1.5e3"), is_number("1_000"), is_number("NA"), is_number("inf")
-    (True, False, False, True)
+    >>> [text for text in (" -1.5e3", "1_000", "NA", "inf") if is_decimal_number(text)]
+    [' -1.5e3', 'inf']
     """
     try:
         float(text)
@@ -224,7 +224,7 @@ def as_missing(
     column: "pa.Array | pa.ChunkedArray", notation: Notation
 ) -> "pa.Array | pa.ChunkedArray":
     """Return a column of numbers with null for those that mean a missing value: -999 and -999.0."""
-    marks = [float(text) for text in notation.missing if is_number(text)]
+    marks = [float(text) for text in notation.missing if is_decimal_number(text)]
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
     if not marks or not (pyarrow.types.is_integer(column.type) or column.type == pyarrow.float64()):
         return column

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evenly import extras
-from evenly.sources.files.csv_chunks import Chunk
+from evenly.sources.files.csv_chunks import CsvChunk
 from evenly.sources.files.csv_numbers import Notation
 from evenly.system.workers import outside_main_thread
 
@@ -39,7 +39,7 @@ class ChunkReader:
 
     def read(
         self,
-        chunk: Chunk,
+        chunk: CsvChunk,
         columns: Sequence[int],
         types: "dict[int, pyarrow.DataType]",
         *,
@@ -81,17 +81,13 @@ class ChunkReader:
             )
         )
 
-    def text(self, chunk: Chunk, columns: Sequence[int]) -> "pyarrow.Table":
-        """Return columns of a chunk as text."""
-        return self.read(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()), whole=True)
-
     def converts(self, text: str, arrow_type: object) -> bool:
         """Return whether a field can be converted to a type."""
         quoted = text.replace('"', '""')
         line = f'"{quoted}"'.encode()
         single = ChunkReader(1, self._delimiter, self.notation)
         try:
-            single.read(Chunk(line, 1), [0], {0: arrow_type})
+            single.read(CsvChunk(line, 1), [0], {0: arrow_type})
         except self._pyarrow.ArrowInvalid:
             return False
         return True

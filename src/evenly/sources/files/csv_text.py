@@ -1,5 +1,6 @@
 """Read a CSV file as UTF-8 text, without comments."""
 
+import abc
 import codecs
 import io
 import re
@@ -62,29 +63,40 @@ def _check_no_null_bytes(head: bytes, label: str) -> None:
         )
 
 
-class DecodedFile:
-    """A text file in any encoding, read as UTF-8."""
+class _ConvertedFile(abc.ABC):
+    """A text file that is converted block by block while it is read."""
 
-    def __init__(self, file: Readable, encoding: str, label: str) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._encoding = encoding
-        self._label = label
         self._at_end = False
 
     def read(self, size: int) -> bytes:
         """Return at least ``size`` bytes; fewer only at the end of the file."""
         text = io.BytesIO()
         while text.tell() < size and not self._at_end:
-            size = block_sizes.current.csv_text_bytes
-            data = self._file.read(size)
-            self._at_end = len(data) < size
-            text.write(self._decode(data).encode("utf-8", "surrogatepass"))
+            block = block_sizes.current.csv_text_bytes
+            data = self._file.read(block)
+            self._at_end = len(data) < block
+            text.write(self._convert(data))
         return text.getvalue()
 
-    def _decode(self, data: bytes) -> str:
+    @abc.abstractmethod
+    def _convert(self, data: bytes) -> bytes:
+        """Return the text that ends in a block of the file, which may be the last one."""
+
+
+class DecodedFile(_ConvertedFile):
+    """A text file in any encoding, read as UTF-8."""
+
+    def __init__(self, file: Readable, encoding: str, label: str) -> None:
+        super().__init__(file)
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._encoding = encoding
+        self._label = label
+
+    def _convert(self, data: bytes) -> bytes:
         try:
-            return self._decoder.decode(data, self._at_end)
+            return self._decoder.decode(data, self._at_end).encode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             wrong = error.object[error.start : error.start + 1]
             raise SourceError(
@@ -94,7 +106,7 @@ class DecodedFile:
             ) from None
 
 
-class UncommentedFile:
+class UncommentedFile(_ConvertedFile):
     """A text file without the comments; their line breaks are kept.
 
     An empty line is skipped by CSV readers, so line numbers in messages stay right. Within
@@ -102,23 +114,13 @@ class UncommentedFile:
     """
 
     def __init__(self, file: Readable, comment: bytes) -> None:
-        self._file = file
+        super().__init__(file)
         self._token = re.compile(rb'"[^"]*(?:"|\Z)|' + re.escape(comment) + rb"[^\r\n]*")
         self._rest = b""
-        self._at_end = False
 
-    def read(self, size: int) -> bytes:
-        """Return at least ``size`` bytes; fewer only at the end of the file."""
-        text = io.BytesIO()
-        while text.tell() < size and not self._at_end:
-            size = block_sizes.current.csv_text_bytes
-            data = self._file.read(size)
-            self._at_end = len(data) < size
-            text.write(self._strip(self._rest + data))
-        return text.getvalue()
-
-    def _strip(self, data: bytes) -> bytes:
-        """Return the complete lines of the data without comments; keep the rest."""
+    def _convert(self, data: bytes) -> bytes:
+        """Return the complete lines without comments; keep the rest for the next block."""
+        data = self._rest + data
         end = len(data) if self._at_end else last_break(data, len(data))
         kept, start = [], 0
         for token in self._token.finditer(data, 0, end):

@@ -4,7 +4,7 @@ import hashlib
 import os
 
 from evenly.errors import SourceError
-from evenly.sources.files.locate import open_errors
+from evenly.sources.files.filesystems import open_errors
 from evenly.sources.urls import is_url
 from evenly.system.errors import is_system_error
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from evenly.errors import SourceError
 from evenly.redaction import redact_url
-from evenly.sources.files.locate import filesystem_of, open_errors
+from evenly.sources.files.filesystems import filesystem_of, open_errors
 from evenly.sources.urls import is_url
 from evenly.system.errors import is_system_error
 

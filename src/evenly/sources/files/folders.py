@@ -9,12 +9,12 @@ from evenly.system.errors import is_system_error, system_error
 STORE_MARKS = ("zarr.json", ".zgroup", ".zarray")
 """The metadata files at the root of a Zarr store, for Zarr versions 3 and 2."""
 
-Identity = tuple[int, int]
+FileId = tuple[int, int]
 """Device and inode: the same for all names of a file or folder."""
 
 
-def identity(path: str) -> Identity:
-    """Return the identity of a file or folder; the empty path is the working directory.
+def file_id(path: str) -> FileId:
+    """Return the identifier of a file or folder; the empty path is the working directory.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def identity(path: str) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def scan(folder: str) -> Iterator["os.DirEntry[str]"]:
+def list_folder(folder: str) -> Iterator["os.DirEntry[str]"]:
     """Yield the entries of a folder in arbitrary order.
 
     Raises
@@ -51,7 +51,7 @@ def _unreadable_error(folder: str, error: OSError) -> SourceError:
     return result
 
 
-def scan_if_allowed(folder: str) -> Iterator["os.DirEntry[str]"]:
+def list_if_allowed(folder: str) -> Iterator["os.DirEntry[str]"]:
     """Yield the entries of a folder; none if it is missing or access is denied.
 
     Raises
@@ -60,7 +60,7 @@ def scan_if_allowed(folder: str) -> Iterator["os.DirEntry[str]"]:
         If the system fails to read the folder.
     """
     try:
-        yield from scan(folder)
+        yield from list_folder(folder)
     except SourceError as error:
         if is_system_error(error):
             raise

@@ -4,7 +4,7 @@ import os
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from evenly.sources.files.locate import filesystem_of, is_local, open_errors
+from evenly.sources.files.filesystems import filesystem_of, is_local, open_errors
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url
 
@@ -27,10 +27,10 @@ class Location(NamedTuple):
         return self.filesystem == folder.filesystem and inside.startswith(outside)
 
 
-def locate(path: str) -> Location:
+def location_of(path: str) -> Location:
     """Return the location of a path or a URL; links are resolved, and nothing needs to exist.
 
-    >>> locate("file:///data/x.csv").is_in(locate("/data"))
+    >>> location_of("file:///data/x.csv").is_in(location_of("/data"))
     True
 
     Raises
@@ -51,7 +51,7 @@ def locate(path: str) -> Location:
 
 def identity(path: str) -> Hashable:
     """Return a value that is equal for paths and URLs of the same file."""
-    location = locate(path)
+    location = location_of(path)
     if location.is_local and os.path.exists(location.path):
         status = os.stat(location.path)
         return status.st_dev, status.st_ino

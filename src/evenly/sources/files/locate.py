@@ -1,14 +1,11 @@
-"""Find the files that paths, patterns, folders and URLs stand for, and open them."""
+"""Find the files that paths, patterns, folders and URLs stand for."""
 
-import contextlib
 import glob
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any
 
-from evenly import extras
 from evenly.errors import SourceError, suggest
 from evenly.redaction import redact_url
 from evenly.sources.files.file_ref import (
@@ -25,15 +22,13 @@ from evenly.sources.files.file_ref import (
     is_tar,
     name_of,
 )
+from evenly.sources.files.filesystems import filesystem_of, open_errors, opening_error
 from evenly.sources.files.recordings import is_recording, recording_error_text
-from evenly.sources.files.remote import RemoteFile
 from evenly.sources.files.search import Search
 from evenly.sources.files.table_logs import check_paths, check_remote_pattern
-from evenly.sources.read_errors import decode_errors, read_error, unreadable_error
-from evenly.sources.sql.url import check_supported, is_database
-from evenly.sources.urls import is_pattern, is_url, storage_options_of, with_path
+from evenly.sources.sql.url import is_database
+from evenly.sources.urls import is_pattern, is_url, with_path
 from evenly.system.errors import is_system_error
-from evenly.system.regular_files import RegularFile, check_regular
 
 if TYPE_CHECKING:
     import fsspec
@@ -47,7 +42,7 @@ class NoFilesError(SourceError):
     """A pattern matches no file, or a folder has no data files."""
 
 
-def scan(source: str | os.PathLike[str]) -> Iterator[FileRef]:
+def find_files(source: str | os.PathLike[str]) -> Iterator[FileRef]:
     """Yield the files that a path, a pattern, a folder or a URL stands for, in arbitrary order.
 
     A folder stands for all files below it. Hidden files are skipped. Each file occurs once, even
@@ -62,12 +57,12 @@ def scan(source: str | os.PathLike[str]) -> Iterator[FileRef]:
     if is_database(text):
         yield file_ref(text, named=True)
     elif is_url(text):
-        yield from _scan_url(text)
+        yield from _files_at_url(text)
     else:
-        yield from _scan_path(text)
+        yield from _files_at_path(text)
 
 
-def _scan_path(path: str) -> Iterator[FileRef]:
+def _files_at_path(path: str) -> Iterator[FileRef]:
     status = _status(path)
     if status is not None and S_ISDIR(status.st_mode):
         yield from Search().below([path])
@@ -97,85 +92,31 @@ def no_files_error(source: str | os.PathLike[str]) -> NoFilesError:
     return _empty_folder_error(path, others, "hidden files" if search.skipped_hidden else "nothing")
 
 
-def open_file(path: str) -> BinaryIO:
-    """Open a file or URL for reading.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be opened, or is a pipe, a socket or a device.
-    """
-    with open_errors(path):
-        if not is_url(path):
-            return RegularFile(path)
-        filesystem, inner = filesystem_of(path)
-        opened = open_in(filesystem, inner)
-    return cast(BinaryIO, RemoteFile(opened, filesystem, partial(_opening_error, path)))
-
-
-def open_in(filesystem: "fsspec.AbstractFileSystem", path: str) -> Any:
-    """Open a file in an fsspec file system, which must be kept alive as long as the file.
-
-    Exceptions of fsspec and the system are not converted.
-    """
-    return RegularFile(path) if is_local(filesystem) else filesystem.open(path, "rb")
-
-
-def size_of(file: FileRef) -> int | None:
-    """Return the size of a file in bytes; None if unknown.
-
-    Raises
-    ------
-    SourceError
-        If it is a pipe, a socket or a device, or the system fails to read its status.
-    """
-    if file.size is not None or file.kind in ("database", "store"):
-        return file.size
-    with open_errors(file.path):
-        if file.is_url:
-            filesystem, inner = filesystem_of(file.path)
-            return filesystem.size(inner)  # type: ignore[no-any-return]
-        status = os.stat(file.path)
-        check_regular(status, file.path)
-        return status.st_size
-
-
-def is_local(filesystem: "fsspec.AbstractFileSystem") -> bool:
-    """Return whether an fsspec file system is the local one: ``file://``."""
-    names = filesystem.protocol
-    return "file" in ((names,) if isinstance(names, str) else names)
-
-
-def filesystem_of(url: str) -> "tuple[fsspec.AbstractFileSystem, str]":
-    """Return the fsspec file system of a URL, and the path in it."""
-    check_supported(url)
-    fsspec = extras.require("fsspec", extra="files", feature=f"Opening {redact_url(url)}")
-    return fsspec.core.url_to_fs(str(url), **storage_options_of(url))  # type: ignore[no-any-return]
-
-
-def _scan_url(url: str) -> Iterator[FileRef]:
+def _files_at_url(url: str) -> Iterator[FileRef]:
     """Yield the files that a URL stands for; in a folder, data files, images and archives."""
     with open_errors(url):
         filesystem, inner = filesystem_of(url)
         if is_pattern(url):
-            yield from _match_url(filesystem, inner, url)
+            yield from _files_matching_url(filesystem, inner, url)
             return
-        if is_web_page(url) and not _is_one_file(url) and filesystem.isdir(inner):
-            yield from _scan_remote_folder(filesystem, inner, url)
+        if _is_http(url) and not _is_one_file(url) and filesystem.isdir(inner):
+            yield from _files_in_remote_folder(filesystem, inner, url)
             return
         try:
             info = filesystem.info(inner)
         except FileNotFoundError:
             raise _no_url_error(url) from None
         if info.get("type") == "directory" and not is_store_url(url):
-            yield from _scan_remote_folder(filesystem, inner, url)
+            yield from _files_in_remote_folder(filesystem, inner, url)
         else:
             yield file_ref(url, named=False, size=info.get("size"))
 
 
-def _match_url(filesystem: "fsspec.AbstractFileSystem", inner: str, url: str) -> Iterator[FileRef]:
+def _files_matching_url(
+    filesystem: "fsspec.AbstractFileSystem", inner: str, url: str
+) -> Iterator[FileRef]:
     """Yield the files that match a pattern, or the file whose name looks like one."""
-    if not is_web_page(url):
+    if not _is_http(url):
         check_remote_pattern(filesystem, inner, redact_url(url))
     found: dict[str, Info] = filesystem.glob(inner, detail=True)
     if not found and not filesystem.exists(inner):
@@ -186,7 +127,7 @@ def _match_url(filesystem: "fsspec.AbstractFileSystem", inner: str, url: str) ->
         yield file_ref(url, named=False)
 
 
-def _scan_remote_folder(
+def _files_in_remote_folder(
     filesystem: "fsspec.AbstractFileSystem", inner: str, url: str
 ) -> Iterator[FileRef]:
     found: dict[str, Info] = filesystem.find(inner, detail=True)
@@ -205,8 +146,8 @@ def _is_wanted(name: str) -> bool:
     return is_data_file(name) or is_tar(name) or (is_image_file(name) and not is_hidden_image(name))
 
 
-def is_web_page(url: str) -> bool:
-    """Return whether a URL is read with HTTP, which tells no folder from a file."""
+def _is_http(url: str) -> bool:
+    """Return whether a URL is read with HTTP, where a folder looks like a file."""
     return "http://" in url or "https://" in url
 
 
@@ -222,7 +163,7 @@ def _status(path: str) -> os.stat_result | None:
         return os.stat(path)
     except (OSError, ValueError) as error:
         if is_system_error(error) or isinstance(error, PermissionError):
-            raise _opening_error(path, error) from None
+            raise opening_error(path, error) from None
         return None
 
 
@@ -254,15 +195,6 @@ def _no_match_error(pattern: str) -> NoFilesError:
         "A pattern must match at least one file. "
         f"Received: {redact_url(pattern)!r}, which matches none."
     )
-
-
-def open_errors(path: str) -> contextlib.AbstractContextManager[None]:
-    """Convert exceptions raised while a file or URL is located or opened to `SourceError`."""
-    return decode_errors(redact_url(path), unreadable_error, url=path)
-
-
-def _opening_error(path: str, error: Exception) -> SourceError:
-    return read_error(redact_url(path), error, unreadable_error, url=path)
 
 
 def _suggest_file(path: str) -> str:

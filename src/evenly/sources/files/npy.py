@@ -11,11 +11,11 @@ from numpy.lib import format as npy
 from evenly.block import Block
 from evenly.errors import SourceError, UnsupportedTypeError
 from evenly.sources import block_sizes
-from evenly.sources.arrays import ArraySource, StructuredTable, take_columns
+from evenly.sources.arrays import ArraySource, StructuredTable, block_of_rows
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.files.mapped_file import MappedFile
 from evenly.sources.files.streams import Stream
-from evenly.sources.native_arrays import check_dtype, to_native
+from evenly.sources.native_arrays import check_dtype
 from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.selection import resolve_positions
@@ -201,14 +201,8 @@ class StreamedArray(SequentialSource):
             return
         row = 0
         for rows in _read_ranges(self._stream, self._header, self._label):
-            block = Block(
-                None,
-                to_native(take_columns(rows, self._axis, self._selected)),
-                feature_axis=self._axis if len(shape) > 1 else -1,
-                label=self._label,
-                first_row=row,
-                nbytes=self._stream.progress(),
-            )
+            read = self._stream.progress()
+            block = block_of_rows(rows, self._axis, self._selected, self._label, row, read)
             yield block
             row += block.rows
 

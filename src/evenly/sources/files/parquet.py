@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources import block_sizes
-from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import open_array, schema_of
+from evenly.sources.arrow_input import open_arrow_array, schema_of
 from evenly.sources.arrow_reader import ColumnReader
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.files.parquet_pages import CheckedFile, PageCheck
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
@@ -68,13 +68,13 @@ class ParquetTable:
             self.rows: int | None = self._metadata.num_rows
             schema = opened.schema_arrow
             self.fields = fields_of(schema_of(schema, label, SourceError), label, SourceError)
+            if isinstance(self._file, CheckedFile):
+                self._file.check_pages(self._metadata)
+            self._pages = PageCheck(file, self._metadata, label) if isinstance(file, str) else None
             self._widths = {
                 field.name: _width(field.type) or self._mean_width(field.name) for field in schema
             }
-            if isinstance(self._file, CheckedFile):
-                self._file.check_pages(self._metadata)
         self._local = isinstance(file, str)
-        self._pages = PageCheck(file, self._metadata, label) if isinstance(file, str) else None
 
     def column_batches(
         self, names: tuple[str, ...], keys: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class ParquetTable:
         """Yield the columns of batches that take ``nbytes`` bytes of the file in total."""
         reader: ColumnReader | None = None
         for batch in batches:
-            array = open_array(batch, self.label, SourceError)
+            array = open_arrow_array(batch, self.label, SourceError)
             reader = reader or ColumnReader(array.schema, names, self.label, SourceError, keys)
             yield ColumnBatch(reader.read(array), nbytes * batch.num_rows // max(1, self.rows or 0))
             del batch, array  # before the next batch is decoded, which halves the memory
@@ -220,19 +220,10 @@ class ParquetTable:
         return max(1, min(rows, nbytes // self._width_of(names)))
 
     def _mean_width(self, name: str) -> int:
-        """Return the number of bytes per value of variable width, from the sizes of its pages."""
-        metadata = self._metadata
-        leaves = [
-            index
-            for index in range(len(metadata.schema))
-            if metadata.schema.column(index).path.startswith(f"{name}.")
-        ]
-        nbytes: int = sum(
-            metadata.row_group(group).column(index).total_uncompressed_size
-            for group in range(metadata.num_row_groups)
-            for index in leaves
-        )
-        return max(8, nbytes // max(1, self.rows or 0))
+        """Return the number of bytes per row of a column of variable width."""
+        checked = self._file if isinstance(self._file, CheckedFile) else self._pages
+        assert checked is not None
+        return max(8, checked.footer.decoded_bytes(name) // max(1, self.rows or 0))
 
     def _width_of(self, names: Iterable[str]) -> int:
         """Return the number of bytes per row of some columns."""

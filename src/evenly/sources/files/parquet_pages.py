@@ -7,7 +7,9 @@ PyArrow has read of it.
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import cycle
 from typing import TYPE_CHECKING, BinaryIO
 
 from evenly import _core
@@ -21,6 +23,59 @@ if TYPE_CHECKING:
 
 _TRAILER = 8
 """Bytes of the length of the footer, and ``PAR1``."""
+
+_VALUE_BYTES = 8
+
+Chunk = tuple[int, int, int, int]
+"""A column chunk: its first byte, the byte after its last, its size when decompressed, and the
+number of its values."""
+
+
+class Footer:
+    """The column chunks of a Parquet file.
+
+    Parameters
+    ----------
+    chunks
+        The chunks of the first row group, then of the second, and so on; None if the footer cannot
+        be decoded.
+    metadata
+        The file's `pyarrow.parquet.FileMetaData`. Its `ColumnChunkMetaData` must not be used: they
+        end the process if the footer is invalid.
+    label
+        The file's name, for messages.
+
+    Raises
+    ------
+    SourceError
+        If there is not one chunk for each column of each row group.
+    """
+
+    def __init__(
+        self, chunks: list[Chunk] | None, metadata: "pyarrow.parquet.FileMetaData", label: str
+    ) -> None:
+        schema = metadata.schema
+        self.paths = [schema.column(index).path for index in range(len(schema))]
+        if chunks is None or len(chunks) != metadata.num_row_groups * len(self.paths):
+            raise corrupt_file_error(label, "the footer")
+        self.chunks = chunks
+        self._leaves = _leaves(self.paths)
+
+    def chunks_of(self, group: int, name: str) -> Iterator[tuple[str, Chunk]]:
+        """Yield the path and the chunk of each leaf of a column in a row group."""
+        for index in self._leaves.get(name, ()):
+            yield self.paths[index], self.chunks[group * len(self.paths) + index]
+
+    def decoded_bytes(self, name: str) -> int:
+        """Return the approximate size of a column of all row groups in memory.
+
+        Equal values may be in a dictionary, where they take fewer bytes.
+        """
+        return sum(
+            max(uncompressed, _VALUE_BYTES * values)
+            for index in self._leaves.get(name, ())
+            for _, _, uncompressed, values in self.chunks[index :: len(self.paths)]
+        )
 
 
 class PageCheck:
@@ -40,8 +95,6 @@ class PageCheck:
         self._path = path
         self._metadata = metadata
         self._label = label
-        self._leaves: dict[str, list[int]] | None = None
-        self._chunks: list[tuple[int, int]] = []
 
     def check(self, group: int, names: Iterable[str]) -> None:
         """Check the sizes of the pages that hold some columns of a row group.
@@ -55,20 +108,17 @@ class PageCheck:
         """
         limit = max_member_bytes()
         with RegularFile(self._path) as file:
-            leaves = self._leaves or self._read_footer(file)
-            width = len(self._metadata.schema)
-            for index in (index for name in names for index in leaves.get(name, ())):
-                column = self._metadata.schema.column(index).path
-                start, stop = self._chunks[group * width + index]
-                size = _core.largest_parquet_page(file.fileno(), start, stop, limit)
-                _check_page(size, column, self._label)
+            for name in names:
+                for path, (start, stop, *_) in self.footer.chunks_of(group, name):
+                    size = _core.largest_parquet_page(file.fileno(), start, stop, limit)
+                    _check_page(size, path, self._label)
 
-    def _read_footer(self, file: RegularFile) -> dict[str, list[int]]:
-        """Read the ranges of the column chunks, and return the leaf columns by name."""
-        chunks = _core.parquet_chunks(file.fileno(), os.fstat(file.fileno()).st_size)
-        self._chunks = _check_footer(chunks, self._metadata, self._label)
-        self._leaves = _leaves(self._metadata.schema)
-        return self._leaves
+    @cached_property
+    def footer(self) -> Footer:
+        """The column chunks of the file."""
+        with RegularFile(self._path) as file:
+            chunks = _core.parquet_chunks(file.fileno(), os.fstat(file.fileno()).st_size)
+        return Footer(chunks, self._metadata, self._label)
 
 
 class CheckedFile:
@@ -82,7 +132,14 @@ class CheckedFile:
         The file.
     label
         Its name, for messages.
+
+    Attributes
+    ----------
+    footer
+        The column chunks, after `check_pages`.
     """
+
+    footer: Footer
 
     def __init__(self, file: BinaryIO, label: str) -> None:
         self._file = file
@@ -92,7 +149,7 @@ class CheckedFile:
         file.seek(0)
 
     def check_pages(self, metadata: "pyarrow.parquet.FileMetaData") -> None:
-        """Check the pages that are read from now on.
+        """Read the footer, and check the pages that are read from now on.
 
         Parameters
         ----------
@@ -108,10 +165,11 @@ class CheckedFile:
         nbytes = min(self._size, int.from_bytes(trailer[:4], "little") + _TRAILER)
         footer = self._read_at(self._size - nbytes, nbytes)
         chunks = _core.parquet_chunks_in(footer, self._size - nbytes, self._size)
-        chunks = _check_footer(chunks, metadata, self._label)
-        width = len(metadata.schema)
-        names = (metadata.schema.column(index % width).path for index in range(len(chunks)))
-        self._chunks = sorted((*chunk, name) for chunk, name in zip(chunks, names, strict=True))
+        self.footer = Footer(chunks, metadata, self._label)
+        ranges = (chunk[:2] for chunk in self.footer.chunks)
+        self._chunks = sorted(
+            (*chunk, path) for chunk, path in zip(ranges, cycle(self.footer.paths), strict=False)
+        )
 
     def read(self, size: int = -1) -> bytes:
         """Read from the current position, and check the pages of the column chunks.
@@ -178,15 +236,6 @@ class CheckedFile:
         self._file.close()
 
 
-def _check_footer(
-    chunks: list[tuple[int, int]] | None, metadata: "pyarrow.parquet.FileMetaData", label: str
-) -> list[tuple[int, int]]:
-    """Check that there is a range for each column chunk of all row groups."""
-    if chunks is None or len(chunks) != metadata.num_row_groups * len(metadata.schema):
-        raise corrupt_file_error(label, "the footer")
-    return chunks
-
-
 def _check_page(size: int, column: str, label: str) -> None:
     """Check the largest size of the pages of a column chunk."""
     if size < 0:
@@ -194,11 +243,10 @@ def _check_page(size: int, column: str, label: str) -> None:
     check_size(size, f"{label}, whose column {column!r} has a page")
 
 
-def _leaves(schema: "pyarrow.parquet.ParquetSchema") -> dict[str, list[int]]:
+def _leaves(paths: list[str]) -> dict[str, list[int]]:
     """Return the indices of the leaf columns under each name; names may contain dots."""
     indices: dict[str, list[int]] = {}
-    for index in range(len(schema)):
-        path = schema.column(index).path
+    for index, path in enumerate(paths):
         ends = (end for end in range(1, len(path) + 1) if end == len(path) or path[end] == ".")
         for end in ends:
             indices.setdefault(path[:end], []).append(index)

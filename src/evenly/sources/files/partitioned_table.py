@@ -8,10 +8,11 @@ import numpy as np
 from evenly.block import Column, GroupKeys, missing_column
 from evenly.errors import SourceError
 from evenly.sources.array_batches import read_arrays
+from evenly.sources.fields import Field
 from evenly.sources.files.partitions import PartitionValue
 from evenly.sources.group_keys import factorize_objects
 from evenly.sources.selected_column import ArrayBatch
-from evenly.sources.selection import Field, RowColumns
+from evenly.sources.selection import RowColumns
 from evenly.sources.tables import ChunkedTable, ColumnBatch, ColumnChunk, Table
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from evenly.errors import DataError
-from evenly.sources.selection import Field
+from evenly.sources.fields import Field
 from evenly.sources.urls import is_url, split_query
 
 if TYPE_CHECKING:
     import pyarrow
 
 
-MISSING = "__HIVE_DEFAULT_PARTITION__"
+MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """The value of rows that have none."""
 
 _SEPARATORS = re.compile(r"[\\/]+")
@@ -107,7 +107,7 @@ def _pairs(path: str, depth: int = 0) -> Iterator[tuple[str, str | None]]:
     for step in _steps(path)[depth:-1]:
         name, equals, value = step.partition("=")
         if equals and name:
-            yield unquote(name), None if value == MISSING else unquote(value)
+            yield unquote(name), None if value == MISSING_PARTITION else unquote(value)
 
 
 def _steps(path: str) -> list[str]:

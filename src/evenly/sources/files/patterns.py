@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from evenly.sources.files.folders import Identity, identity, leads_to_folder, scan_if_allowed
+from evenly.sources.files.folders import FileId, file_id, leads_to_folder, list_if_allowed
 
 _SEPARATORS = re.compile(r"[\\/]+" if os.sep == "\\" else "/+")
 
@@ -36,13 +36,13 @@ def last_steps(pattern: str) -> Iterator[tuple[str, str]]:
 
 
 def _descend(
-    base: str, steps: tuple[str, ...], visited: set[tuple[Identity, int]]
+    base: str, steps: tuple[str, ...], visited: set[tuple[FileId, int]]
 ) -> Iterator[tuple[str, str]]:
     step, *rest = steps
     if not step or (step == "**" and not rest):
         yield base, ""
         return
-    visit = identity(base), len(steps)
+    visit = file_id(base), len(steps)
     if visit in visited:
         return
     visited.add(visit)
@@ -62,7 +62,7 @@ def _folders(base: str, step: str) -> list[str]:
     is_match, follow_links = matcher("*" if step == "**" else step), step != "**"
     folders = [
         (entry.is_symlink(), entry.name)
-        for entry in scan_if_allowed(base)
+        for entry in list_if_allowed(base)
         if is_match(entry.name)
         and (follow_links or not entry.is_symlink())
         and leads_to_folder(entry)
@@ -94,6 +94,6 @@ def match_entries(base: str, step: str) -> Iterator[tuple[str, bool, bool]]:
             yield step, os.path.islink(path), os.path.isdir(path)
         return
     is_match = matcher(step)
-    for entry in scan_if_allowed(base):
+    for entry in list_if_allowed(base):
         if is_match(entry.name):
             yield entry.name, entry.is_symlink(), leads_to_folder(entry)

@@ -12,7 +12,7 @@ from stat import S_ISDIR
 from typing import NamedTuple
 
 from evenly.sources.files.file_ref import FileRef, file_kind, file_ref
-from evenly.sources.files.folders import Identity, identity, is_store_folder, scan
+from evenly.sources.files.folders import FileId, file_id, is_store_folder, list_folder
 from evenly.sources.files.patterns import last_steps, match_entries, matcher
 from evenly.sources.files.table_logs import LOG_FOLDERS, check_folder
 
@@ -31,9 +31,9 @@ class Search:
 
     def __init__(self) -> None:
         self.skipped_hidden = False
-        self._predicates: dict[Identity, list[NamePredicate]] = {}  # by folder, already applied
+        self._predicates: dict[FileId, list[NamePredicate]] = {}  # by folder, already applied
         self._links: list[FileRef] = []  # links to files; resolved after all folders are known
-        self._targets: set[Identity] = set()  # targets of links that were yielded
+        self._targets: set[FileId] = set()  # targets of links that were yielded
         self._checked: set[str] = set()  # folders that are not tables with a log
 
     def below(self, folders: Iterable[str]) -> Iterator[FileRef]:
@@ -73,7 +73,7 @@ class Search:
 
     def _in_folder(self, folder: "_Folder", pending: "list[_Folder]") -> Iterator[FileRef]:
         """Yield the files in a folder; add the folders in it to `pending`."""
-        before = tuple(self._predicates.get(identity(folder.path), ()))
+        before = tuple(self._predicates.get(file_id(folder.path), ()))
         predicate = is_image_or_archive if folder.internal else is_wanted
         if is_wanted in before or not self._add_predicate(folder.path, predicate):
             return
@@ -82,7 +82,7 @@ class Search:
             return
         if folder.named:
             self._check_parents(folder.path)
-        for entry in scan(folder.path):
+        for entry in list_folder(folder.path):
             name = entry.name
             if name in LOG_FOLDERS:
                 check_folder(folder.path)
@@ -121,7 +121,7 @@ class Search:
 
     def _add_predicate(self, folder: str, predicate: NamePredicate) -> bool:
         """Record that a predicate was applied to a folder; return whether it is new."""
-        predicates = self._predicates.setdefault(identity(folder), [])
+        predicates = self._predicates.setdefault(file_id(folder), [])
         if predicate in predicates:
             return False
         predicates.append(predicate)
@@ -153,7 +153,7 @@ class Search:
         if os.path.islink(target):
             target = os.path.realpath(link)
         folder, name = os.path.split(target)
-        applied = [match for match in self._predicates.get(identity(folder), ()) if match(name)]
+        applied = [match for match in self._predicates.get(file_id(folder), ()) if match(name)]
         internal = name.startswith("_") or applied == [is_image_or_archive]
         return file_ref(target, named=False, internal=internal) if applied else None
 

@@ -10,9 +10,9 @@ from evenly.redaction import redact_url
 from evenly.sources.array_batches import has_arrays, read_arrays
 from evenly.sources.batches import BatchSource
 from evenly.sources.files.csv_options import check_no_csv
+from evenly.sources.files.file_opener import FileOpener
 from evenly.sources.files.file_ref import FileRef
-from evenly.sources.files.formats import FileOpener
-from evenly.sources.files.locate import size_of
+from evenly.sources.files.filesystems import size_of
 from evenly.sources.images.source import ImageSource
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
@@ -63,25 +63,30 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
     rows = first.rows if len(files) == 1 and files[0].kind != "zip" else None
     everything = chain([first], parts)
     name = files[0].label + (f" and {len(files) - 1} more" if len(files) > 1 else "")
-    if is_table(first):
-        if has_selected(first, opener.options):
-            column = str(single_step(opener.options.select))
-            selection = opener.options.selection
-            others = resolve_row_columns(selection, first.fields, first.label)
-            columns = parts_of(everything, column, selection)
-            return opener.open(SelectedColumn(column, columns, others, rows), name)
-        opener = opener.for_numbers(first.fields)
-        if not isinstance(first, ArraysTable | RecordsTable):
-            opener.check_no_select(name)
-        return opener.open_tables(_only_tables(everything), name, rows, nbytes)
-    return BatchSource(
-        everything,
-        lambda part, _: opener.as_source(part),
-        description=name,
-        rows=rows,
-        nbytes=nbytes,
-        only=cast(Source, first) if len(files) == 1 else None,
-    )
+    if not is_table(first):
+        return BatchSource(
+            everything,
+            lambda part, _: opener.as_source(part),
+            description=name,
+            rows=rows,
+            nbytes=nbytes,
+            only=cast(Source, first) if len(files) == 1 else None,
+        )
+    if has_selected(first, opener.options):
+        return opener.open(_selected_column(everything, first, rows, opener.options), name)
+    opener = opener.for_numbers(first.fields)
+    if not isinstance(first, ArraysTable | RecordsTable):
+        opener.check_no_select(name)
+    return opener.open_tables(_only_tables(everything), name, rows, nbytes)
+
+
+def _selected_column(
+    tables: Iterable[Table | Source], first: Table, rows: int | None, options: ReadOptions
+) -> SelectedColumn:
+    """Return the column that ``select=`` names in all of the tables."""
+    name, selection = str(single_step(options.select)), options.selection
+    others = resolve_row_columns(selection, first.fields, first.label)
+    return SelectedColumn(name, parts_of(tables, name, selection), others, rows)
 
 
 def has_selected(table: Table, options: ReadOptions) -> bool:

@@ -5,9 +5,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from evenly.sources.files.arrow_ipc import FILE_MAGIC, IpcFileTable
-from evenly.sources.files.formats import FileOpener, table_to_scale
-from evenly.sources.files.npy import MAGIC as NPY_MAGIC
+from evenly.sources.files.arrow_ipc import IpcFileTable
+from evenly.sources.files.batches_to_scale import table_to_scale
+from evenly.sources.files.file_opener import FileOpener
+from evenly.sources.files.formats import HEAD_BYTES, detect_format
 from evenly.sources.files.parquet import ParquetTable
 from evenly.sources.files.streams import Stream, decompressed
 from evenly.sources.opener import SourceOpener
@@ -17,7 +18,8 @@ from evenly.sources.source import Source
 from evenly.sources.tables import Table
 
 LABEL = "standard input"
-_PARQUET_MAGIC = b"PAR1"
+_SUFFIXES = {"npy": ".npy", "parquet": ".parquet", "ipc file": ".arrows", "ipc stream": ".arrows"}
+"""The suffixes of files of the formats that are recognized by their first bytes."""
 
 
 class Pipe:
@@ -34,7 +36,8 @@ class Pipe:
 
     def __init__(self, file: BinaryIO, suffix: str = ".csv") -> None:
         self.suffix = suffix
-        self.head = file.read(12)
+        self.head = file.read(HEAD_BYTES)
+        self.format = detect_format(self.head)
         self._file = file
         self._rest = self.head
         self._position = 0
@@ -43,17 +46,12 @@ class Pipe:
     @property
     def is_array(self) -> bool:
         """Whether it holds an NPY array."""
-        return self.head.startswith(NPY_MAGIC)
+        return self.format == "npy"
 
     @property
     def format_suffix(self) -> str:
         """The suffix of files of the format that it has."""
-        if self.is_array:
-            return ".npy"
-        if self.head.startswith(_PARQUET_MAGIC):
-            return ".parquet"
-        is_arrow = self.head.startswith((FILE_MAGIC, b"\xff\xff\xff\xff"))
-        return ".arrows" if is_arrow else self.suffix
+        return _SUFFIXES.get(self.format or "", self.suffix)
 
     def read(self, size: int = -1) -> bytes:
         """Return at most ``size`` bytes, and all that remain for -1."""
@@ -95,7 +93,7 @@ def open_pipe(x: Pipe, _: str, opener: SourceOpener) -> Source:
 def pipe_to_scale(
     pipe: Pipe, options: ReadOptions, dtypes: Mapping[str, str]
 ) -> Iterator[tuple[Any, str | None]]:
-    """Yield the record batches of a table in a pipe; see `formats.batches_to_scale`."""
+    """Yield the record batches of a table in a pipe; see `batches_to_scale`."""
     with decode_errors(LABEL):
         yield from table_to_scale(_open(pipe, options), dtypes)
 
@@ -108,11 +106,9 @@ def _open(pipe: Pipe, options: ReadOptions) -> Table | Source:
     SourceError
         If it is empty, or in a format that is not a table or array of one file.
     """
-    if pipe.head.startswith((_PARQUET_MAGIC, FILE_MAGIC)):
+    if pipe.format in ("parquet", "ipc file"):
         file, size = pipe.spool(), pipe.tell()
-        if pipe.head.startswith(FILE_MAGIC):
-            return IpcFileTable(file, LABEL, size)
-        return ParquetTable(file, LABEL, size)
+        return (ParquetTable if pipe.format == "parquet" else IpcFileTable)(file, LABEL, size)
     with decode_errors(LABEL):
         stream = Stream(pipe, LABEL, decompressed(pipe, pipe.head))  # type: ignore[arg-type]
         return FileOpener(options).open_stream(stream, pipe.suffix, LABEL)

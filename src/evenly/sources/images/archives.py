@@ -20,10 +20,10 @@ from evenly.sources.files.file_ref import (
     is_tar,
     suffixes_of,
 )
+from evenly.sources.files.filesystems import open_file
 from evenly.sources.files.fingerprint import ChangeCheck
-from evenly.sources.files.locate import open_file
 from evenly.sources.files.streams import decompressed
-from evenly.sources.images.image_file import ImageFile, read_remote
+from evenly.sources.images.image_file import ImageFile, in_memory, read_remote
 from evenly.sources.read_errors import corrupt_file_error, decode_errors
 from evenly.sources.size_limits import check_size
 from evenly.sources.urls import is_url
@@ -117,9 +117,8 @@ def _iter_tar(path: str, skipped: "Counter[str]", check: bool) -> Iterator[Image
             with decode_errors(label):
                 content = archive.extractfile(info).read()  # type: ignore[union-attr]
             position = raw.tell()
-            yield ImageFile(
-                f"{label}/{info.name}", partial(_identity, content), position - previous, path
-            )
+            nbytes = position - previous
+            yield ImageFile(f"{label}/{info.name}", in_memory(content), nbytes, path)
             previous = position
         if unchanged:
             unchanged.check()
@@ -212,7 +211,3 @@ def _count_skipped(name: str, skipped: "Counter[str]") -> None:
 
 def _read_at(raw: Any, offset: int, size: int) -> bytes:
     return os.pread(raw.fileno(), size, offset)
-
-
-def _identity(content: bytes) -> bytes:
-    return content

@@ -18,10 +18,10 @@ BANDS: dict[str, tuple[str, ...]] = {
 """The bands of Pillow modes, in the order of their arrays."""
 
 
-def columns(kind: str, mode: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def band_columns(kind: str, mode: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return the names of the columns of an image, and the index of the band of each.
 
-    >>> columns("RGBA", "RGB"), columns("L", "RGB")
+    >>> band_columns("RGBA", "RGB"), band_columns("L", "RGB")
     ((('red', 'green', 'blue'), (0, 1, 2)), (('red', 'green', 'blue'), (0, 0, 0)))
     """
     bands = BANDS.get(kind) or tuple(kind.partition(";")[0].split(","))

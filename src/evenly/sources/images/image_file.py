@@ -8,13 +8,13 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evenly.errors import SourceError
 from evenly.group_keys import Key
 from evenly.redaction import redact, redact_url
+from evenly.sources.files.filesystems import filesystem_of, open_in
 from evenly.sources.files.fingerprint import ChangeCheck, ChangedError, Fingerprint
-from evenly.sources.files.locate import filesystem_of, open_in
 from evenly.sources.images.decode import UnreadableError
 from evenly.sources.read_errors import reason
 from evenly.sources.size_limits import TooLargeError
@@ -29,6 +29,9 @@ from evenly.system.regular_files import open_regular
 
 if TYPE_CHECKING:
     import PIL.Image
+
+
+T = TypeVar("T")
 
 
 class ImageFile(NamedTuple):
@@ -68,10 +71,10 @@ def from_path(path: str) -> ImageFile:
 def from_images(images: Iterable[Any]) -> Iterator[ImageFile]:
     """Yield Pillow images as `ImageFile` objects."""
     for number, image in enumerate(images):
-        yield ImageFile(f"image {number}", partial(_identity, image), 0)
+        yield ImageFile(f"image {number}", in_memory(image), 0)
 
 
-class Reader:
+class ImageReader:
     """Read images in several threads, or in one at a time after file descriptors run out."""
 
     def __init__(self) -> None:
@@ -158,8 +161,9 @@ def read_remote(read: Callable[[], bytes], label: str, url: str) -> bytes:
         raise system_error(label, error, url=url) from None
 
 
-def _identity(image: object) -> Any:
-    return image
+def in_memory(content: T) -> Callable[[], T]:
+    """Return a function that returns contents that have been read."""
+    return lambda: content
 
 
 def _read_bytes(path: str) -> bytes:
@@ -181,9 +185,8 @@ def read_file(path: str) -> tuple[bytes, Fingerprint]:
     descriptor, before = open_regular(path)
     try:
         pieces = [os.read(descriptor, before.st_size + 1)]
-        while (
-            pieces[-1] and len(pieces[0]) != before.st_size
-        ):  # it has grown, or a read returned less
+        # It has grown, or a read returned less than the file has.
+        while pieces[-1] and len(pieces[0]) != before.st_size:
             pieces.append(os.read(descriptor, 1 << 20))
         fingerprint = Fingerprint(before.st_size, before.st_mtime_ns)
         after = os.fstat(descriptor)

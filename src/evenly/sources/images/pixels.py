@@ -26,7 +26,7 @@ class Pixels(NamedTuple):
     Attributes
     ----------
     kind
-        The Pillow mode; `evenly.sources.images.bands.columns` returns its columns.
+        The Pillow mode; `evenly.sources.images.bands.band_columns` returns its columns.
     array
         The values, often a view of Pillow's memory.
     """

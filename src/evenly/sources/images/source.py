@@ -9,11 +9,12 @@ import numpy as np
 
 from evenly.block import Block, GroupKeys
 from evenly.errors import DataError, SourceError
-from evenly.printable import printable
+from evenly.printable import counted, printable
 from evenly.sources import block_sizes
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.fields import NUMBER, Field
 from evenly.sources.images import image_file
-from evenly.sources.images.bands import COLORS, GRAY, columns
+from evenly.sources.images.bands import COLORS, GRAY, band_columns
 from evenly.sources.images.batch_buffer import BatchBuilder, ImageBlock, ThreadBuffer, band_data
 from evenly.sources.images.decode import (
     JpegHeader,
@@ -24,14 +25,14 @@ from evenly.sources.images.decode import (
     jpeg_decoder,
     pillow,
 )
-from evenly.sources.images.image_file import ImageFile, Reader
+from evenly.sources.images.image_file import ImageFile, ImageReader
 from evenly.sources.images.image_file import read as read_image
 from evenly.sources.images.pixels import pixels
 from evenly.sources.images.summary import ImageSummary, format_skipped
 from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
-from evenly.sources.selection import NUMBER, Field, resolve_columns
+from evenly.sources.selection import resolve_columns
 from evenly.sources.source import ReadTask
 from evenly.system.errors import system_error
 from evenly.typing import AnyArray
@@ -81,7 +82,7 @@ class ImageSource:
         reject_weights_and_keys(description, selection.weights, selection.by or None)
         self._pillow = pillow()
         self._decoder = jpeg_decoder()
-        self._reader = Reader()
+        self._reader = ImageReader()
         self._buffer = ThreadBuffer()
         self._task_size = 1  # images of the next task
         self._iter_files = iter_files
@@ -142,7 +143,7 @@ class ImageSource:
     def remarks(self) -> list[str]:
         """Return a summary of the images after all have been read, one sentence per line."""
         gray, images = self.summary.gray(), self.summary.images
-        lines = [f"{images:,} image{'s' * (images != 1)}, one row per pixel"]
+        lines = [f"{counted(images, 'image')}, one row per pixel"]
         lines += [*self.summary.warnings(), *format_skipped(self._skipped)]
         if self.mode == "RGB" and gray:
             which = "all images" if gray == images else f"{gray:,} of {images:,} images"
@@ -151,7 +152,7 @@ class ImageSource:
         return lines
 
     def _select_columns(self, images: ImageBlock) -> Block:
-        names, indices = columns(images.kind, self.mode)
+        names, indices = band_columns(images.kind, self.mode)
         chosen = self.chosen(names)
         order = [indices[names.index(name)] for name in chosen]
         data: Any = images.data

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
+from evenly.printable import counted
 from evenly.sources.files.recordings import is_recording
 
 _MAX_NAMED = 3
@@ -67,20 +68,20 @@ class ImageSummary:
         lines = []
         if self.broken:
             total = self.images + self.broken
-            lines.append(f"skipped: {self.broken:,} of {_images(total)} ({self.reasons})")
+            lines.append(f"skipped: {self.broken:,} of {counted(total, 'image')} ({self.reasons})")
         if self.multi_frame:
-            lines.append(f"first frame or page only: {_images(self.multi_frame)}")
+            lines.append(f"first frame or page only: {counted(self.multi_frame, 'image')}")
         if self.truncated_depth:
             hint = "; pip install 'evenly[tiff]' to read all bits of TIFF files"
             lines.append(
                 "only the upper 8 of 16 bits per channel, as Pillow reads them: "
-                f"{_images(self.truncated_depth)}{hint if self.truncated_tiff else ''}"
+                f"{counted(self.truncated_depth, 'image')}{hint if self.truncated_tiff else ''}"
             )
         deep = sum(n for kind, n in self.kinds.items() if kind.endswith((";16", ";uint16")))
         if 0 < deep < self.images:
             lines.append(
-                f"scale 0 to 65535: {_images(deep)} of 16 bits among {_images(self.images)}; "
-                "values of the others are multiplied by 257"
+                f"scale 0 to 65535: {counted(deep, 'image')} of 16 bits among "
+                f"{counted(self.images, 'image')}; values of the others are multiplied by 257"
             )
         return lines
 
@@ -135,7 +136,3 @@ def _files(number: int, suffix: str) -> str:
     if suffix == "no suffix":
         return f"{number:,} {noun} without a suffix"
     return f"{number:,} {suffix} {noun}"
-
-
-def _images(number: int) -> str:
-    return f"{number:,} image{'s' * (number != 1)}"

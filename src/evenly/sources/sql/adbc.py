@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from evenly import extras
 from evenly.errors import SourceError
-from evenly.sources.arrow import fields_of
-from evenly.sources.arrow_input import open_stream, schema_of
+from evenly.sources.arrow_input import open_arrow_stream, schema_of
+from evenly.sources.arrow_schema import fields_of
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.sql.identifiers import find_table, query_error, selection
-from evenly.sources.sql.sqlite_integers import integers_of, mixed_columns, split_batch
+from evenly.sources.sql.identifiers import find_table, query_error, select_query
+from evenly.sources.sql.sqlite_integers import integer_expressions, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
     literals,
@@ -67,11 +67,11 @@ class AdbcTable:
 
     def _server_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, which a server knows without reading rows."""
-        with self._execute(selection((), self._source) + " LIMIT 0") as reader:
+        with self._execute(select_query((), self._source) + " LIMIT 0") as reader:
             return reader.schema
 
     def _sqlite_schema(self) -> "pyarrow.Schema":
-        """Return the Arrow schema, and note the columns that may hold integers beside reals."""
+        """Return the Arrow schema, and record the columns that may hold both integers and reals."""
         schema = self._sqlite_types()
         self._mixed = mixed_columns(schema, self._declared_types())
         return schema
@@ -87,7 +87,7 @@ class AdbcTable:
 
     def _sqlite_types(self) -> "pyarrow.Schema":
         """Return the Arrow schema, searching all rows for types that the first ones lack."""
-        with self._execute(selection((), self._source)) as reader:
+        with self._execute(select_query((), self._source)) as reader:
             schema = reader.schema
             first = next(iter(reader), None)
         names = uncertain_columns(schema, 0 if first is None else first.num_rows)
@@ -124,7 +124,7 @@ class AdbcTable:
         wanted = (*names, *keys)
         with contextlib.closing(self._split_batches(wanted, exact=wanted)) as batches:
             for batch in batches:
-                stream = open_stream(batch, self.label, SourceError)
+                stream = open_arrow_stream(batch, self.label, SourceError)
                 yield from stream_column_batches(stream, names, self.label, SourceError, keys)
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
@@ -138,13 +138,13 @@ class AdbcTable:
     def _split_batches(self, names: Sequence[str], exact: Collection[str]) -> Generator[Any]:
         """Yield record batches, split where integers need another type in columns to be exact."""
         mixed = [name for name in self._mixed if name in names and name in exact]
-        with contextlib.closing(self._read(names, integers_of(mixed))) as batches:
+        with contextlib.closing(self._read(names, integer_expressions(mixed))) as batches:
             for batch in batches:
                 yield from split_batch(batch, mixed)
 
     def _read(self, names: Sequence[str], expressions: Sequence[str]) -> Generator[Any]:
         """Yield record batches of columns, and of expressions that are integers."""
-        query = selection(names, self._source, expressions)
+        query = select_query(names, self._source, expressions)
         if self._typed_row:
             first = [*literals(self._typed_row, names), *("0" for _ in expressions)]
             query = f"SELECT {', '.join(first)} UNION ALL {query}"

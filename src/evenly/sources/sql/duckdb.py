@@ -10,7 +10,7 @@ from evenly import extras
 from evenly.errors import SourceError
 from evenly.sources.frames import relation_reader, relation_table
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.sql.identifiers import find_table, query_error, quoted, selection
+from evenly.sources.sql.identifiers import find_table, query_error, quote_identifier, select_query
 from evenly.sources.sql.url import DatabaseTarget
 from evenly.sources.tables import ColumnBatch
 
@@ -48,7 +48,7 @@ def open_table(target: DatabaseTarget) -> "DuckdbTable":
         if target.table:
             known = connection.execute(_TABLES).fetchall()
             name = find_table(target.table, known, target.label)
-            query = selection((), name)
+            query = select_query((), name)
             ((rows,),) = connection.execute(f"SELECT count(*) FROM {name}").fetchall()
         _check_one_query(connection, query, target.label)
         relation = connection.sql(query)
@@ -72,7 +72,7 @@ def _connection(duckdb: ModuleType, path: str) -> "duckdb.DuckDBPyConnection":
     literal = path.replace("'", "''")
     connection.execute(f"ATTACH '{literal}'{name} (READ_ONLY, TYPE duckdb)")
     ((attached,),) = connection.execute(_ATTACHED).fetchall()
-    connection.execute(f"USE {quoted(attached)}")
+    connection.execute(f"USE {quote_identifier(attached)}")
     for setting in _LOCK if locked else ():
         connection.execute(setting)
     return connection

@@ -9,18 +9,18 @@ _DEFAULT = ("main", "public")
 """Schemas whose tables can be named without the schema."""
 
 
-def quoted(*names: str) -> str:
+def quote_identifier(*names: str) -> str:
     """Return a name quoted for SQL, whatever characters it contains.
 
-    >>> quoted("main", 'a"; DROP TABLE b')
+    >>> quote_identifier("main", 'a"; DROP TABLE b')
     '"main"."a""; DROP TABLE b"'
     """
     return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)
 
 
-def selection(names: Iterable[str], source: str, more: Iterable[str] = ()) -> str:
+def select_query(names: Iterable[str], source: str, more: Iterable[str] = ()) -> str:
     """Return the query for some columns of a table or a subquery, and for more expressions."""
-    return f"SELECT {', '.join([*map(quoted, names), *more]) or '*'} FROM {source}"
+    return f"SELECT {', '.join([*map(quote_identifier, names), *more]) or '*'} FROM {source}"
 
 
 def find_table(name: str, known: Sequence[tuple[str, str]], label: str) -> str:
@@ -36,7 +36,7 @@ def find_table(name: str, known: Sequence[tuple[str, str]], label: str) -> str:
     matches = [pair for pair in known if name in (pair[1], ".".join(pair))]
     default = [pair for pair in matches if pair[0] in ("", *_DEFAULT)]
     if len(default or matches) == 1:
-        return quoted(*(default or matches)[0])
+        return quote_identifier(*(default or matches)[0])
     if matches:
         raise DataError(
             "A table name must be unique. Received: "

@@ -12,7 +12,7 @@ import numpy as np
 from evenly import extras
 from evenly.block import WideIntegers
 from evenly.sources.exact_rows import ANY, FLOAT, INT64, common_ranges, exact_ranges
-from evenly.sources.sql.identifiers import quoted
+from evenly.sources.sql.identifiers import quote_identifier
 
 _LIMIT = 2**53
 _REAL = ("REAL", "FLOA", "DOUB")
@@ -47,11 +47,11 @@ def mixed_columns(schema: Any, declared: dict[str, str]) -> list[str]:
     ]
 
 
-def integers_of(names: Iterable[str]) -> list[str]:
+def integer_expressions(names: Iterable[str]) -> list[str]:
     """Return the expressions for the integers of columns that float64 rounds, else NULL."""
     return [
         f"CASE WHEN {x} NOT BETWEEN {-_LIMIT} AND {_LIMIT} AND typeof({x}) = 'integer' THEN {x} END"
-        for x in map(quoted, names)
+        for x in map(quote_identifier, names)
     ]
 
 
@@ -61,7 +61,7 @@ def split_batch(batch: Any, names: Sequence[str]) -> Iterator[Any]:
     Parameters
     ----------
     batch
-        A record batch. Its last columns are those of `integers_of`.
+        A record batch. Its last columns are those of `integer_expressions`.
     names
         The columns that these belong to.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evenly import extras
-from evenly.sources.sql.identifiers import quoted
+from evenly.sources.sql.identifiers import quote_identifier
 
 if TYPE_CHECKING:
     import pyarrow
@@ -32,7 +32,8 @@ def uncertain_columns(schema: "pyarrow.Schema", first_rows: int) -> list[str]:
 def search_query(names: Sequence[str], source: str) -> str:
     """Return a query for the widest type of each column, as `widest_type` reads it."""
     checks = [
-        f"max(typeof({column}) = 'real'), typeof(max({column}))" for column in map(quoted, names)
+        f"max(typeof({column}) = 'real'), typeof(max({column}))"
+        for column in map(quote_identifier, names)
     ]
     return f"SELECT {', '.join(checks)} FROM {source}"
 
@@ -75,4 +76,4 @@ def literals(row: dict[str, str], names: Iterable[str]) -> list[str]:
     >>> literals({"a": "0.0", "b": "0"}, ["b", "a"])
     ['0 AS "b"', '0.0 AS "a"']
     """
-    return [f"{row[name]} AS {quoted(name)}" for name in names]
+    return [f"{row[name]} AS {quote_identifier(name)}" for name in names]

@@ -97,7 +97,7 @@ def common_chunks(arrays: Sequence[AlignedArray], axes: int) -> tuple[int, ...] 
     return tuple(chunks) if any(aligned.array.chunks for aligned in arrays) else None
 
 
-def keys_of(values: AnyArray, shape: tuple[int, ...], name: str, label: str) -> GroupKeys:
+def keys_of_block(values: AnyArray, shape: tuple[int, ...], name: str, label: str) -> GroupKeys:
     """Return the group keys of a block, repeated along axes of length 1."""
     if isinstance(values, np.ma.MaskedArray):
         keys = factorize_column(column_of(values))

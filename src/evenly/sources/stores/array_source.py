@@ -97,7 +97,7 @@ class ChunkedSource(SequentialSource):
                     feature_axis=self._axis if values.ndim > 1 else -1,
                     label=self._label,
                     first_row=row,
-                    nbytes=self._bytes_before(done) - self._bytes_before(read),
+                    nbytes=self._slices.share(self.nbytes, read, done),
                     column_numbers=self._selected,
                 )
                 read = done
@@ -109,9 +109,6 @@ class ChunkedSource(SequentialSource):
     def _read(self) -> Iterator[AnyArray]:
         for slices in self._slices:
             yield self._array.read(slices)
-
-    def _bytes_before(self, values: int) -> int:
-        return (self.nbytes or 0) * values // max(1, self._slices.size)
 
 
 def _block_data(values: AnyArray, axis: int) -> Any:

@@ -42,6 +42,11 @@ class ReadSlices:
         """The total number of values."""
         return math.prod(self.shape)
 
+    def share(self, nbytes: int | None, start: int, stop: int) -> int:
+        """Return the share of ``nbytes`` of the values from ``start`` to ``stop``, in order."""
+        total, size = nbytes or 0, max(1, self.size)
+        return total * stop // size - total * start // size
+
 
 def plan_slices(
     shape: tuple[int, ...],

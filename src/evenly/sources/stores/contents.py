@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from evenly.errors import ColumnError, DataError, EvenlyError, SourceError, format_names, suggest
+from evenly.sources.fields import Field
 from evenly.sources.options import ReadOptions
-from evenly.sources.selection import ColumnSelection, Field
+from evenly.sources.selection import ColumnSelection
 from evenly.sources.source import Source
 from evenly.sources.stores.array_source import ChunkedSource
 from evenly.sources.stores.tables import ArraysTable, RecordsTable
@@ -93,10 +94,14 @@ def _select(store: Store, options: ReadOptions) -> tuple[Mapping[str, Variable],
     )
 
 
-def _find_named(store: Store, path: str, choice: ColumnSelection) -> dict[str, Variable] | None:
+def _find_named(store: Store, path: str, selection: ColumnSelection) -> dict[str, Variable] | None:
     """Return the variables that are named; None if others may be read too, or one is missing."""
-    names = _read_names(choice)
-    if not choice.columns or choice.exclude or not all(isinstance(n, str) for n in choice.columns):
+    names = _read_names(selection)
+    if (
+        not selection.columns
+        or selection.exclude
+        or not all(isinstance(n, str) for n in selection.columns)
+    ):
         return None
     found = {name: store.find(f"{path}/{name}".lstrip("/")) for name in names}
     if not all(list(variables) == [""] for variables in found.values()):
@@ -104,14 +109,14 @@ def _find_named(store: Store, path: str, choice: ColumnSelection) -> dict[str, V
     return {name: variables[""] for name, variables in found.items()}
 
 
-def _names_in(choice: ColumnSelection) -> list[str]:
+def _names_in(selection: ColumnSelection) -> list[str]:
     """Return all variables in a selection; positions can be those of the columns of an array."""
-    return [*_read_names(choice), *(name for name in choice.exclude if isinstance(name, str))]
+    return [*_read_names(selection), *(name for name in selection.exclude if isinstance(name, str))]
 
 
-def _read_names(choice: ColumnSelection) -> list[str]:
+def _read_names(selection: ColumnSelection) -> list[str]:
     """Return the variables that a selection reads."""
-    names = (*(choice.columns or ()), choice.weights, *choice.by)
+    names = (*(selection.columns or ()), selection.weights, *selection.by)
     return [name for name in names if isinstance(name, str)]
 
 

@@ -4,13 +4,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
+from evenly.block import GroupKeys
 from evenly.sources.arrays import StructuredTable, field_of
+from evenly.sources.fields import Field
 from evenly.sources.fill_values import column_of
 from evenly.sources.options import ReadOptions
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.row_weights import RowAxes
-from evenly.sources.selection import ColumnSelection, Field
-from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of
+from evenly.sources.selection import ColumnSelection
+from evenly.sources.stores.alignment import AlignedArray, align, common_chunks, keys_of_block
 from evenly.sources.stores.chunking import Slices, plan_slices
 from evenly.sources.stores.decoded_array import log_remarks
 from evenly.sources.stores.stored_array import StoredArray
@@ -61,33 +63,31 @@ class ArraysTable:
         with closing(read_ahead(_read_blocks(arrays, iter(blocks)))) as pieces:
             for slices, piece in pieces:
                 shape = tuple(axis.stop - axis.start for axis in slices)
+                values = (column_of(values, shape) for values in piece[: len(names)])
+                groups = self._keys(keys, piece[len(names) :], shape)
                 done = read + math.prod(shape)
-                yield ColumnBatch(
-                    (
-                        *(column_of(values, shape) for values in piece[: len(names)]),
-                        *(
-                            keys_of(values, shape, name, self.label)
-                            for name, values in zip(keys, piece[len(names) :], strict=True)
-                        ),
-                    ),
-                    self._bytes_before(done, blocks.size) - self._bytes_before(read, blocks.size),
-                )
+                nbytes = blocks.share(self.nbytes, read, done)
+                yield ColumnBatch((*values, *groups), nbytes)
                 read = done
                 del piece
         log_remarks(aligned.array for aligned in arrays)
 
-    def _find_axes(self, choice: ColumnSelection) -> RowAxes | None:
+    def _keys(
+        self, names: Sequence[str], arrays: Sequence[AnyArray], shape: tuple[int, ...]
+    ) -> Iterator[GroupKeys]:
+        """Yield the group keys of a block, in the order of the names."""
+        for name, values in zip(names, arrays, strict=True):
+            yield keys_of_block(values, shape, name, self.label)
+
+    def _find_axes(self, selection: ColumnSelection) -> RowAxes | None:
         """Return the axes of the variables to fit; None if they have different shapes."""
         fitted = [field.name for field in self.fields if field.is_numeric]
-        others = {*choice.exclude, *choice.by, choice.weights}
-        names = [name for name in (choice.columns or fitted) if name not in others]
+        others = {*selection.exclude, *selection.by, selection.weights}
+        names = [name for name in (selection.columns or fitted) if name not in others]
         found = [self._variables[name] for name in names if name in self._variables]
         if len({variable.shape for variable in found}) != 1:
             return None
         return RowAxes(found[0].shape, found[0].dims, None)
-
-    def _bytes_before(self, rows: int, total: int) -> int:
-        return (self.nbytes or 0) * rows // max(1, total)
 
 
 class RecordsTable:

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from evenly.errors import EvenlyError, UnsupportedTypeError
 from evenly.sources.arrays import field_of
+from evenly.sources.fields import Field
 from evenly.sources.read_errors import corrupt_store_error, decode_errors
-from evenly.sources.selection import Field
 from evenly.sources.stores.cf import AttributeValueError, encoding_of, is_time, text_of
 from evenly.sources.stores.decoded_array import DecodedArray
 from evenly.sources.stores.stored_array import StoredArray

@@ -13,7 +13,7 @@ from evenly.sources.stores.cf import ATTRIBUTES, text_of
 from evenly.sources.stores.chunking import Slices
 from evenly.sources.stores.stored_array import check_slices
 from evenly.sources.stores.variables import LibraryStore, Variable, with_roles
-from evenly.sources.urls import storage_options_of
+from evenly.sources.urls import is_url, storage_options_of
 from evenly.typing import AnyArray, AnyDtype
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _DIMENSIONS = "_ARRAY_DIMENSIONS"
 """The attribute in which xarray and NetCDF-C store the names of axes in Zarr version 2."""
 
 
-def open_path(path: str, label: str, url: str = "") -> "zarr.Array | zarr.Group":
+def open_path(path: str, label: str) -> "zarr.Array | zarr.Group":
     """Open the array or group in a folder, a zip file or a URL for reading.
 
     Parameters
@@ -33,8 +33,6 @@ def open_path(path: str, label: str, url: str = "") -> "zarr.Array | zarr.Group"
         Path or URL.
     label
         The name of the store without secrets, for messages.
-    url
-        The URL of the store. Its secrets are masked in the messages of libraries.
 
     Raises
     ------
@@ -43,8 +41,8 @@ def open_path(path: str, label: str, url: str = "") -> "zarr.Array | zarr.Group"
     """
     zarr = extras.require("zarr", extra="zarr", feature="Reading Zarr")
     store = path
-    with decode_errors(label, corrupt_store_error, url=url):
-        if "://" not in path and path.endswith(".zip"):
+    with decode_errors(label, corrupt_store_error, url=path):
+        if not is_url(path) and path.endswith(".zip"):
             store = zarr.storage.ZipStore(path, mode="r")
         options = storage_options_of(path)
         return zarr.open(store, mode="r", storage_options=options or None)
