@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
-from evenly.columns import as_names, column_indices
+from evenly.chosen_columns import as_names
+from evenly.columns import column_indices
 from evenly.distribution.bins import Bins, Counts, Floats
 from evenly.distribution.column_bins import column_bins
 from evenly.distribution.quantiles import Ranked, check_quantiles, quantiles

@@ -6,7 +6,8 @@ from typing import Any, Never, Self, Unpack, overload
 import numpy as np
 
 from evenly import _core
-from evenly.columns import as_names, column_indices
+from evenly.chosen_columns import as_names
+from evenly.columns import column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
 from evenly.group_keys import (
     By,

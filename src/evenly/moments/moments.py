@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Never, TypeAlias, Unpack, overload
 
 from evenly import _core, statistics_file
-from evenly.columns import ColumnNames, as_names, column_indices
+from evenly.chosen_columns import as_names
+from evenly.columns import ColumnNames, column_indices
 from evenly.dispatch import is_traced
 from evenly.errors import StatisticsFileError
 from evenly.moments.accumulator import ColumnAccumulator

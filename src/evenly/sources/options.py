@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from evenly.columns import as_names
+from evenly.chosen_columns import as_names
 from evenly.errors import DataError
 from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
 from evenly.sources.group_names import parse_by
