@@ -193,3 +193,17 @@ def test_csv_options_for_a_database_are_rejected(database):
         apply(
             evenly.fit(f"{database}?table=t"), f"{database}?table=t", "y.csv", csv={"decimal": ","}
         )
+
+
+def test_group_of_integers_that_float64_rounds_is_found(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("k,a\n9007199254740993,1\n9007199254740992,5\n9007199254740993,3\n1e3,7\n")
+    groups = evenly.fit(path, by="k")
+    assert {key: group.rows for key, group in groups.items()} == {
+        2**53 + 1: 2,
+        2**53: 1,
+        1000: 1,
+    }
+    apply(groups, str(path), str(tmp_path / "y.parquet"))
+    normalized = pyarrow.parquet.read_table(tmp_path / "y.parquet")["a"]
+    assert normalized.to_pylist() == [-1.0, 0.0, 1.0, 0.0]

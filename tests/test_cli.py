@@ -358,3 +358,11 @@ def test_messages_about_distributions_name_options_of_the_command_line(flights, 
     message = error_message(capsys, "fit", flights, "--update", state, "--distribution")
     assert "Received: --distribution --bins 1024; " in message
     assert "with no --distribution. Pass" in message
+
+
+@pytest.mark.parametrize("option", ["--columns", "--exclude", "--by"])
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_option_for_names_without_a_name_is_an_error(flights, option, value, capsys):
+    assert main(["fit", str(flights), option, value]) == 2
+    message = f"Invalid value for '{option}': it names no column. Name one, or omit the option."
+    assert message in capsys.readouterr().err

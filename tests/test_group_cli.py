@@ -46,7 +46,10 @@ def test_left_out_columns_exclude_key_column(source, capsys):
     assert run("fit", source, "--by", "station") == 0
     out, err = capsys.readouterr()
     assert out.endswith("\nleft out: note (text)\n")
-    assert err == ""
+    assert err == (
+        f"{source}: column 'day' has leading zeros, such as '01', and is read as numbers. If it "
+        "has codes, pass --exclude day.\n"
+    )
 
 
 @pytest.mark.parametrize("by", [["--by", "station,day"], ["--by", "station", "--by", "day"]])

@@ -188,12 +188,14 @@ def _batches(
 ) -> Iterator[tuple[Any, str | None]]:
     """Yield record batches of the source, or arrays of a few megabytes, with a default dtype."""
     dtypes = dict(zip(moments.columns or (), moments.dtypes, strict=False))
+    by = moments.by if isinstance(moments, GroupedMoments) else None
+    keys = (by,) if isinstance(by, str) else by or ()
     if isinstance(files, Pipe):
         if not files.is_array:
-            yield from pipe_to_scale(files, options, dtypes)
+            yield from pipe_to_scale(files, options, dtypes, keys)
             return
     elif files[0].suffix not in (".npy", ".npz"):
-        yield from batches_to_scale(files, options, dtypes)
+        yield from batches_to_scale(files, options, dtypes, keys)
         return
     for array in _arrays(source, files, options):
         yield array, None

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from evenly.errors import ColumnError, DataError, format_names
-from evenly.sources.fields import TIME_KINDS
 
 ColumnNames = tuple[str, ...] | None
+TIME_KINDS = ("timestamp", "date", "time", "duration")
+"""The kinds of times. A dtype is one of them with its unit: ``"timestamp[us]"``."""
 
 
 def match_columns(

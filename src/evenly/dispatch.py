@@ -86,6 +86,11 @@ def is_series(x: object) -> bool:
     )
 
 
+def is_extension_array(x: object) -> bool:
+    """Return whether an object is an array of pandas, such as that of a Series: ``pd.array``."""
+    return is_instance(x, "pandas.api.extensions", "ExtensionArray")
+
+
 def is_mapping_of_columns(x: object) -> bool:
     """Return whether an object is a dict of equally long one-dimensional columns.
 
@@ -96,13 +101,18 @@ def is_mapping_of_columns(x: object) -> bool:
     """
     if not isinstance(x, Mapping) or not x:
         return False
-    return all(map(_is_column, x.values())) and len({len(column) for column in x.values()}) == 1
+    return all(map(_is_column, x.values())) and len(set(map(_length, x.values()))) == 1
 
 
 def _is_column(x: object) -> bool:
     if isinstance(x, list | tuple | range):
         return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
     return is_series(x) or len(getattr(x, "shape", ())) == 1
+
+
+def _length(column: Any) -> int:
+    """Return the number of rows; an array of Zarr has only a shape."""
+    return len(column) if hasattr(column, "__len__") else int(column.shape[0])
 
 
 def is_instance(x: object, module: str, *classes: str) -> bool:
@@ -148,6 +158,11 @@ def stored_library(x: object) -> Literal["zarr", "hdf5", "xarray"] | None:
     if is_instance(x, "h5py", "Dataset", "Group"):
         return "hdf5"
     return "xarray" if is_instance(x, "xarray", "DataArray", "Dataset") else None
+
+
+def is_netcdf4_dataset(x: object) -> bool:
+    """Return whether an object is a file or a group that the netCDF4 library opened."""
+    return is_instance(x, "netCDF4", "Dataset")
 
 
 def is_stored(x: object) -> bool:

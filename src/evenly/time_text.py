@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from evenly.sources.fields import TIME_KINDS
+from evenly.columns import TIME_KINDS
 
 _SECONDS = {"day": 86_400.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _MILLISECOND = 1e-3

@@ -159,3 +159,17 @@ def test_paths_of_images_in_a_file_are_not_opened(tmp_path):
     path = parquet(tmp_path, pa.table({"image": images}))
     with pytest.raises(evenly.SourceError, match="paths in a file or frame are not opened"):
         evenly.fit(path, select="image", broken="error")
+
+
+def test_images_as_bytes_in_frames_of_polars():
+    encoded = []
+    for value in (10, 30):
+        file = io.BytesIO()
+        PIL.Image.new("L", (2, 2), value).save(file, "PNG")
+        encoded.append(file.getvalue())
+    frame = pl.DataFrame({"image": encoded, "k": ["a", "b"]})
+    table = pa.table({"image": pa.array(encoded, pa.binary_view())})
+    for x in (frame, frame.lazy(), table):
+        assert evenly.fit(x, select="image", mode="L").mean.tolist() == [20.0]
+    groups = evenly.fit(frame, select="image", mode="L", by="k")
+    assert {key: group.mean.item() for key, group in groups.items()} == {"a": 10.0, "b": 30.0}

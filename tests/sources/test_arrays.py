@@ -4,8 +4,10 @@ import logging
 
 import ml_dtypes
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import xarray
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,8 +93,55 @@ def test_masked_values_are_missing():
     assert evenly.fit(x).missing.tolist() == [0, 1]
     integers = np.ma.masked_array([1, 2, 3], mask=[False, True, False], dtype=np.int32)
     assert evenly.fit(integers).mean.tolist() == [2.0]
-    wide = np.ma.masked_array([1, 2], mask=[True, False], dtype=np.int64)
-    assert "must fit in float64" in refusal(evenly.UnsupportedTypeError, wide)
+    small = np.ma.masked_array([2**60, 2**53], mask=[True, False], dtype=np.int64)
+    assert evenly.fit(small).mean.tolist() == [2.0**53]
+
+
+def test_masked_integers_that_float64_rounds_are_refused_with_the_way_out():
+    wide = np.ma.masked_array([1, 2**53 + 1], mask=[True, False], dtype=np.int64)
+    assert refusal(evenly.UnsupportedTypeError, wide) == (
+        "Values beside masked ones must be floats, or integers up to 2**53, since NaN marks the "
+        "masked ones. Received: dtype int64. Pass a dict of one-dimensional columns, such as "
+        "{'x': array}, whose integers are exact."
+    )
+    assert evenly.fit({"x": wide}).sum == [2**53 + 1]
+
+
+class Masked:
+    """An object whose conversion to NumPy is a masked array, such as a variable of netCDF4."""
+
+    def __init__(self, array):
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+    def __len__(self):
+        return len(self.array)
+
+
+def test_mask_of_a_converted_object_or_of_rows_in_a_list_is_kept():
+    rows = np.ma.masked_equal(np.array([[1.0, -9.0], [3.0, 5.0]]), -9.0)
+    for x in (Masked(rows), [rows[0], rows[1]]):
+        moments = evenly.fit(x, feature_axis=-1 if isinstance(x, Masked) else 0)
+        assert moments.mean.tolist() == [2.0, 5.0]
+        assert np.isnan(moments.normalize(x)).tolist() == [[False, True], [False, False]]
+    column = np.ma.masked_equal(np.array([1, -9, 4]), -9)
+    for values in (column, Masked(column)):
+        moments = evenly.fit({"x": values})
+        assert (moments.mean.tolist(), moments.missing.tolist()) == ([2.5], [1])
+        assert moments.normalize({"x": values})["x"].tolist()[::2] == [-1.0, 1.0]
+
+
+def test_masked_group_keys_are_missing_and_masked_weights_are_refused():
+    keys = np.ma.masked_equal(np.array([1, -9, 1]), -9)
+    x = np.array([1.0, 2.0, 3.0])
+    for groups in (evenly.fit(x, by=keys), evenly.fit({"x": x, "k": keys}, by="k")):
+        assert {key: group.mean.item() for key, group in groups.items()} == {1: 2.0, None: 2.0}
+    assert "Received: nan in row 1 of weights=" in refusal(evenly.DataError, x, weights=keys)
+    named = refusal(evenly.DataError, {"x": x, "k": keys}, weights="k")
+    assert "Received: nan in row 1 of column 'k'" in named
 
 
 def test_a_structured_array_has_named_columns():
@@ -109,15 +158,11 @@ def test_a_structured_array_has_named_columns():
     [
         (np.array(["a"]), "<U1"),
         (np.array([1j]), "complex128"),
-        (np.array([1, None]), "object"),
-        (np.array([1], "M8[s]"), "datetime64[s]"),
         (np.array([1], np.longdouble), str(np.dtype(np.longdouble))),
         (np.array([1], ml_dtypes.float8_e4m3fn), "float8_e4m3fn"),
         (torch.zeros(2, dtype=torch.complex64), "complex64"),
         (torch.zeros(2).to(torch.float8_e4m3fn), "float8_e4m3fn"),
         ([[1, "a"]], "<U21"),
-        ([1, None], "object"),
-        ([10**30], "object"),
     ],
     ids=lambda x: str(x)[:20],
 )
@@ -217,3 +262,138 @@ def test_a_masked_structured_array_is_refused_with_the_way_out():
 def test_a_field_with_fields_is_left_out_with_a_reason():
     array = np.zeros(3, [("p", [("x", float), ("y", float)]), ("q", int)])
     assert dict(evenly.fit(array).left_out) == {"p": "nested"}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        (
+            lambda x: torch.masked.masked_tensor(x, x > 0),
+            "masked. Pass x.get_data().where(x.get_mask(), torch.nan).",
+        ),
+        (
+            lambda x: torch.nested.nested_tensor([x, x], layout=torch.jagged),
+            "nested. Pass its tensors, with the axis of their columns: x.unbind().",
+        ),
+        (
+            lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+            "quantized. Pass x.dequantize().",
+        ),
+        (
+            lambda x: x.to("meta"),
+            "without values, on the meta device. Pass one with values.",
+        ),
+    ],
+    ids=["masked", "nested", "quantized", "meta"],
+)
+def test_tensors_without_one_number_for_each_index(make, received):
+    message = refusal(evenly.UnsupportedTypeError, make(torch.ones(2, 2)))
+    rule = "A tensor must hold one number for each index. Received: the array, which is "
+    assert message == rule + received
+
+
+def test_objects_are_refused_with_the_way_out():
+    received = "An array must hold integers, booleans or floats of at most 64 bits. Received: "
+    assert refusal(evenly.UnsupportedTypeError, [1.0, None]) == (
+        f"{received}the array of dtype object. Numbers with None, decimals and integers beyond 64 "
+        "bits can be columns of a dict: {'x': [...]}."
+    )
+    assert evenly.fit({"x": [1.0, None]}).missing.tolist() == [1]
+
+    class Sample:
+        def __init__(self):
+            self.x = torch.ones(2)
+
+    class Data(torch.utils.data.Dataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return Sample()
+
+    assert refusal(evenly.UnsupportedTypeError, Data()) == (
+        f"{received}sample 0 of dtype object. Its array attributes are 'x': pass select='x', for "
+        "example."
+    )
+    assert evenly.fit(Data(), select="x").rows == 2
+
+
+def test_dlpack_of_a_type_that_numpy_lacks():
+    class Exported:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+        def __dlpack__(self, **options):
+            return self.tensor.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.tensor.__dlpack_device__()
+
+    assert evenly.fit(Exported(torch.ones(2, 3))).rows == 2
+    message = refusal(evenly.UnsupportedTypeError, Exported(torch.ones(2).bfloat16()))
+    assert message.startswith("NumPy must be able to read an object with __dlpack__. Received: ")
+    assert message.endswith("Pass torch.from_dlpack(x).")
+
+
+TIMES = np.array(["2020-01-01", "2020-01-03", "NaT"], "M8[s]")
+
+
+@pytest.mark.parametrize("unit", ["h", "m", "s", "ms", "us", "ns"])
+@pytest.mark.parametrize("kind", ["times", "durations"])
+def test_times_of_numpy_are_fitted_when_named_as_in_pandas(unit, kind):
+    times = TIMES.astype(f"M8[{unit}]")
+    times = times if kind == "times" else times - times[0]
+    frame = pd.DataFrame({"t": times})
+    expected = evenly.fit(frame, columns=["t"])
+    record = np.rec.fromarrays([times], names="t")
+    labeled = xarray.Dataset({"t": ("x", times)})
+    masked = {"t": np.ma.masked_array(times, [False, False, True])}
+    for x in ({"t": times}, record, labeled, masked):
+        assert evenly.fit(x, columns=["t"]) == expected
+    z = expected.normalize(frame)["t"].tolist()
+    assert z[:2] == [-1.0, 1.0]
+    for x in ({"t": times}, masked, labeled):
+        result = np.asarray(expected.normalize(x)["t"])
+        assert result[:2].tolist() == z[:2]
+        assert np.isnan(result[2])
+    groups = evenly.fit({"t": times, "k": ["a", "a", "b"]}, columns=["t"], by="k")
+    normalized = groups["a"].normalize({"t": times[:2]})
+    assert normalized["t"].tolist() == [-1.0, 1.0]
+
+
+def test_days_of_numpy_are_dates_and_other_times_are_left_out():
+    days = evenly.fit({"t": TIMES.astype("M8[D]")}, columns=["t"])
+    assert (days.mean.tolist(), days.dtypes) == ([18263.0], ("date[day]",))
+    months = {"t": TIMES.astype("M8[M]"), "d": TIMES.astype("M8[D]"), "v": np.ones(3)}
+    assert dict(evenly.fit(months).left_out) == {"t": "datetime64", "d": "date"}
+
+
+def test_an_array_of_times_is_refused_with_the_way_out():
+    for x in (TIMES, pd.DatetimeIndex(TIMES), xarray.DataArray(TIMES, dims="x")):
+        message = refusal(evenly.UnsupportedTypeError, x)
+        advice = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
+        assert message.endswith(f" of dtype datetime64[s]. {advice}")
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
+def test_integers_of_an_array_of_pandas_are_exact_beside_missing_ones(dtype):
+    wide = pd.array([2**60 + 1, None], dtype)
+    assert "integers up to 2**53" in refusal(evenly.UnsupportedTypeError, wide)
+    assert evenly.fit({"x": wide}).sum == [2**60 + 1]
+    assert evenly.fit(pd.array([2**60 + 1, 3], dtype)).sum == [2**60 + 4]
+    small = pd.array([1, None, 3], dtype)
+    moments = evenly.fit(small)
+    assert (moments.mean.tolist(), moments.missing.tolist()) == ([2.0], [1])
+    assert moments.normalize(small).tolist()[::2] == [-1.0, 1.0]
+    assert evenly.fit({"x": small}).normalize({"x": small})["x"].tolist()[::2] == [-1.0, 1.0]
+
+
+def test_rows_as_dicts_are_refused_with_the_way_out():
+    rows = [{"a": 1.0, "b": 2}, {"a": 3.0, "b": 4}]
+    assert refusal(evenly.DataError, rows) == (
+        "A dict in a list must have arrays, since a list has batches. Received: batch 0 with one "
+        "number for each of 'a', 'b'. Pass the rows as a frame, pandas.DataFrame(rows), or one "
+        "dict with a list for each column."
+    )
+    assert evenly.fit(pd.DataFrame(rows)).mean.tolist() == [2.0, 3.0]

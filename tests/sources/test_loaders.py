@@ -92,3 +92,63 @@ def test_sampling_with_replacement(caplog):
         assert f"its {type(sampler).__name__} draws rows with replacement" in text
     _, text = logged(DataLoader(DATA, batch_size=5, shuffle=True), caplog)
     assert text == ""
+
+
+@pytest.mark.parametrize("collate", [list, tuple, lambda samples: samples])
+def test_samples_that_collate_fn_returns_unchanged_are_those_of_the_dataset(collate):
+    for dataset in (X, DATA, TensorDataset(X, torch.arange(10))):
+        loader = DataLoader(dataset, batch_size=2, collate_fn=collate)
+        assert evenly.fit(loader) == evenly.fit(X)
+    dicts = [{"a": {"x": row}} for row in X]
+    loader = DataLoader(dicts, batch_size=4, collate_fn=collate)
+    assert evenly.fit(loader, select=("a", "x")) == evenly.fit(X)
+
+
+def ragged(count=5):
+    """Return images of different sizes, with their labels."""
+    return [(torch.full((3, 2 + size, 4), float(size)), size) for size in range(count)]
+
+
+EXPECTED = evenly.fit(torch.cat([image.flatten(1) for image, _ in ragged()], 1), feature_axis=0)
+
+
+def images_of(samples):
+    """Return the images of samples as a list."""
+    return [image for image, _ in samples]
+
+
+def transpose(samples):
+    """Return images and labels, as for detection."""
+    return tuple(zip(*samples, strict=True))
+
+
+def test_a_list_with_one_array_per_sample_asks_for_select():
+    loader = DataLoader(ragged(), batch_size=2, collate_fn=images_of)
+    with pytest.raises(evenly.DataError) as refused:
+        evenly.fit(loader)
+    assert str(refused.value) == (
+        "A batch must be one array, or parts that have one row per sample. Received: a list of 2 "
+        "arrays from the collate_fn of a DataLoader with batch_size=2. Pass select=() to read all "
+        "of them, or select=0 for the first one of each batch."
+    )
+    assert evenly.fit(loader, select=(), feature_axis=0) == EXPECTED
+
+
+def test_a_first_part_with_several_parts_asks_for_select(caplog):
+    loader = DataLoader(ragged(), batch_size=2, collate_fn=transpose)
+    with pytest.raises(evenly.DataError) as refused:
+        evenly.fit(loader)
+    assert str(refused.value) == (
+        "The first part of a batch must be one array, unless select= chooses. Received: batch 0, "
+        "whose first part is a tuple of 2 parts. Pass select=0 to read all of them, if they have "
+        "the same columns, or select=(0, 0) for the first one."
+    )
+    assert caplog.text == ""
+    assert evenly.fit(loader, select=0, feature_axis=0) == EXPECTED
+
+
+def test_a_collate_fn_that_makes_parts_is_not_asked():
+    def stack(samples):
+        return torch.stack([x for (x,) in samples]), torch.zeros(len(samples))
+
+    assert evenly.fit(DataLoader(DATA, batch_size=2, collate_fn=stack)) == evenly.fit(X)

@@ -44,6 +44,8 @@ def names_option(option: str, help_text: str) -> Callable[[Command], Command]:
 
 def _split_names(_: click.Context, __: click.Parameter, values: Names) -> Names:
     """Split names at commas, which may have spaces around them; the option may be repeated."""
+    if not all(value.strip(" ,") for value in values):
+        raise click.BadParameter("it names no column. Name one, or omit the option.")
     return tuple(name for value in values for name in re.split(r"\s*,\s*", value) if name)
 
 

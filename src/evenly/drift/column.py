@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from evenly.columns import TIME_KINDS
 from evenly.drift.facts import ColumnFacts
 from evenly.drift.intervals import Interval, mean_shift, missing_difference, std_ratio
 from evenly.drift.shape import Shape, shape_distance
-from evenly.sources.fields import TIME_KINDS
 
 Change = Literal["", "appeared", "vanished", "incomparable"]
 MEASURES = ("mean", "std", "missing", "distribution")

@@ -44,6 +44,17 @@ def _convert_keys(keys: GroupKeys, moments: GroupedMoments, index: int) -> Group
     return from_codes(keys.codes, [_parse_part(key[0], kind) for key in keys.uniques])
 
 
+def _parse_number(text: str) -> int | float:
+    """Return the number that `evenly.fit` reads: integers of up to 64 bits are exact."""
+    number = float(text)
+    if not number.is_integer() or not -(2.0**63) <= number <= 2.0**64:
+        return number
+    try:
+        return int(text)
+    except ValueError:  # 1e18
+        return number
+
+
 def _parse_part(part: KeyPart, kind: str) -> KeyPart:
     """Return a text converted to a key type, or unchanged if it cannot be converted.
 
@@ -56,7 +67,7 @@ def _parse_part(part: KeyPart, kind: str) -> KeyPart:
         return part
     try:
         if kind == "number":
-            return normalize_key(float(part))
+            return normalize_key(_parse_number(part))
         if kind == "boolean":
             return {"true": True, "false": False}.get(part.lower(), part)
         return (

@@ -19,7 +19,7 @@ from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import array_api, sparse_columns
 from evenly.sklearn.finite import check_finite
-from evenly.sources.native_arrays import is_plain
+from evenly.sources.native_arrays import as_array, is_plain
 
 FLOATS = (np.float64, np.float32, np.float16)
 """The dtypes that scikit-learn's scaler keeps; others become the first."""
@@ -31,6 +31,7 @@ def validate_fit(scaler: object, x: object, *, reset: bool) -> Any:
     With ``reset`` (for the first batch) the feature names and the number of features are
     stored, else they are checked.
     """
+    x = _without_mask(x)
     return validate_data(
         scaler,
         x,
@@ -44,6 +45,7 @@ def validate_fit(scaler: object, x: object, *, reset: bool) -> Any:
 def validate_transform(scaler: Any, x: Any, *, formats: Sequence[str] = ("csr",)) -> Any:
     """Check that ``x`` has the fitted features; return an array, or a matrix in a format."""
     if not _is_valid(scaler, x):
+        x = _without_mask(x)
         x = validate_data(
             scaler,
             x,
@@ -73,6 +75,7 @@ def _is_valid(scaler: Any, x: Any) -> bool:
 
 def validate_inverse(scaler: Any, x: Any, *, formats: Sequence[str] = ("csr",)) -> Any:
     """Validate ``x`` likewise; scikit-learn ignores feature names in the inverse."""
+    x = _without_mask(x)
     x = check_array(
         x,
         accept_sparse=formats,
@@ -88,6 +91,11 @@ def validate_inverse(scaler: Any, x: Any, *, formats: Sequence[str] = ("csr",)) 
         )
     check_finite(x, scaler.moments_.columns)
     return x
+
+
+def _without_mask(x: Any) -> Any:
+    """Return a masked array with NaN for masked values, which scikit-learn would count."""
+    return as_array(x, "X") if isinstance(x, np.ma.MaskedArray) else x
 
 
 def _conversion(x: Any) -> Any:

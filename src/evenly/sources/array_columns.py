@@ -147,7 +147,8 @@ def is_image_type(dtype: "pyarrow.DataType") -> bool:
 
     if types.is_struct(dtype):
         return {dtype.field(i).name for i in range(dtype.num_fields)} <= {"bytes", "path"}
-    return bool(types.is_binary(dtype) or types.is_large_binary(dtype))
+    is_binary = types.is_binary(dtype) or types.is_large_binary(dtype)
+    return bool(is_binary or str(dtype) == "binary_view")  # as polars exports bytes
 
 
 def chunks_of(column: SelectedColumn) -> Iterator[ArrayRows]:

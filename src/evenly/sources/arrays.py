@@ -4,11 +4,12 @@ import math
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from evenly.block import Block, Column
+from evenly.block import Block
 from evenly.errors import UnsupportedTypeError
 from evenly.sources import block_sizes
 from evenly.sources.feature_axis import resolve_feature_axis
 from evenly.sources.fields import NUMBER, Field
+from evenly.sources.fill_values import column_of, time_kind
 from evenly.sources.group_keys import factorize_named
 from evenly.sources.native_arrays import as_array, check_dtype, is_native, to_native
 from evenly.sources.opener import SourceOpener
@@ -131,7 +132,7 @@ class StructuredTable:
     ) -> Iterator[ColumnBatch]:
         """Yield all rows at once; they can be sliced without a copy."""
         columns = (
-            *(Column(to_native(self._array[name])) for name in names),
+            *(column_of(to_native(self._array[name])) for name in names),
             *(factorize_named(self._array[name], name, self.label) for name in keys),
         )
         yield ColumnBatch(columns, self.nbytes or 0)
@@ -144,6 +145,6 @@ def field_of(name: str, dtype: AnyDtype) -> Field:
     try:
         check_dtype(dtype, "")
     except UnsupportedTypeError:
-        kinds = {"U": "text", "T": "text", "S": "binary", "M": "datetime"}
-        return Field(name, kinds.get(dtype.kind, str(dtype)))
+        kinds = {"U": "text", "T": "text", "S": "binary"}
+        return Field(name, kinds.get(dtype.kind) or time_kind(dtype) or str(dtype))
     return Field(name, NUMBER)

@@ -62,14 +62,14 @@ def open_iterable(x: Iterable[Any], _: str, opener: SourceOpener) -> Source:
     return _batch_source(x, open_item, opener, description=_describe(x))
 
 
-def open_batches(x: Iterable[Any], opener: SourceOpener) -> Source:
-    """Open an iterable whose items are batches, so that one dimension is one column."""
-    return _batch_source(x, _open_batch, opener, description=_describe(x))
+def open_batches(x: object, items: Iterable[Any], opener: SourceOpener) -> Source:
+    """Open the items of x, which are batches, so that one dimension is one column."""
+    return _batch_source(items, _open_batch, opener, description=_describe(x))
 
 
-def open_loaded_samples(x: Iterable[Any], opener: SourceOpener) -> Source:
-    """Open an iterable of the samples of a dataset."""
-    return _batch_source(x, _open_sample, opener, description=_describe(x))
+def open_loaded_samples(x: object, items: Iterable[Any], opener: SourceOpener) -> Source:
+    """Open the items of x, which are samples of a dataset."""
+    return _batch_source(items, _open_sample, opener, description=_describe(x))
 
 
 def _batch_source(

@@ -99,6 +99,8 @@ class DefaultPart:
             raise mapping_error(batch, label)
         if not is_tuple_of_parts(batch):
             return batch
+        if is_tuple_of_parts(batch[0]) and len(batch[0]) > 1:
+            raise _nested_parts_error(batch[0], label)
         if len(batch) > 1 and not self._warned:
             self._warned = True
             _log.warning(
@@ -110,8 +112,23 @@ class DefaultPart:
         return self(batch[0], label)
 
 
+def _nested_parts_error(part: tuple[Any, ...] | list[Any], label: str) -> DataError:
+    """Return the error for a first part that is a tuple or list of several arrays itself."""
+    return DataError(
+        "The first part of a batch must be one array, unless select= chooses. Received: "
+        f"{label}, whose first part is a {type(part).__name__} of {len(part)} parts. Pass select=0 "
+        "to read all of them, if they have the same columns, or select=(0, 0) for the first one."
+    )
+
+
 def mapping_error(batch: Mapping[Any, Any], label: str) -> DataError:
     """Return the error for a dict that is not a table."""
+    if label.startswith("batch") and not any(hasattr(x, "__len__") for x in batch.values()):
+        return DataError(
+            "A dict in a list must have arrays, since a list has batches. Received: "
+            f"{label} with one number for each of {format_names(batch)}. Pass the rows as a frame, "
+            "pandas.DataFrame(rows), or one dict with a list for each column."
+        )
     return DataError(
         "A dict needs select= to choose one of its values, unless they are columns: "
         f"one-dimensional and of the same length. Received: {label} with keys "

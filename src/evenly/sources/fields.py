@@ -3,12 +3,12 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+from evenly.columns import TIME_KINDS
+
 NUMBER, NULL = "number", "null"
 NO_VALUES = "no values"
 """The reason why a column is left out in which no row has a value."""
 
-TIME_KINDS = ("timestamp", "date", "time", "duration")
-"""Kinds of times, which are followed by their unit: ``"timestamp[us]"``."""
 _DESCRIPTIVE = ("index", "coordinate", "bounds", "partition")
 """Kinds of numeric columns that describe rows, and are fitted only if they are named."""
 

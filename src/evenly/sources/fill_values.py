@@ -1,6 +1,7 @@
 """Fill values: numbers that a file declares to mean that there is no value."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ def column_of(values: AnyArray, shape: tuple[int, ...] | None = None) -> Column:
     shape
         The shape to repeat the values to, along axes of length 1.
     """
+    if values.dtype.kind in "mM":
+        return _time_column(values, shape)
     shape = values.shape if shape is None else shape
     data = np.broadcast_to(np.ma.getdata(values), shape).reshape(-1)
     if not data.dtype.isnative:
@@ -61,3 +64,36 @@ def column_of(values: AnyArray, shape: tuple[int, ...] | None = None) -> Column:
         return Column(data)
     present = np.broadcast_to(~np.ma.getmaskarray(values), shape).reshape(-1)
     return Column(data, mask_to_validity(present))
+
+
+def _time_column(values: AnyArray, shape: tuple[int, ...] | None) -> Column:
+    """Return NumPy's times as integers in their unit; NaT is missing."""
+    kind = time_kind(values.dtype)
+    unit = kind.partition("[")[2].rstrip("]")
+    times = np.ma.getdata(values).astype(f"{values.dtype.kind}8[{_UNITS.get(unit, unit)}]")
+    missing = np.isnat(times) | np.ma.getmaskarray(values)
+    column = column_of(np.ma.MaskedArray(times.view(np.int64), missing), shape)
+    return replace(column, dtype=kind)
+
+
+_UNITS = {"day": "D"}
+"""NumPy's names of units that have another one in Arrow."""
+
+
+def time_kind(dtype: AnyDtype) -> str:
+    """Return the kind of a column of NumPy's times, as `Field` has it; empty for other types.
+
+    Minutes, hours and weeks are counted in seconds.
+
+    >>> [time_kind(np.dtype(name)) for name in ("M8[ns]", "M8[D]", "m8[h]", "M8[Y]", "f4")]
+    ['timestamp[ns]', 'date[day]', 'duration[s]', '', '']
+    """
+    if dtype.kind not in "mM":
+        return ""
+    unit, count = np.datetime_data(dtype)
+    if count != 1 or unit not in ("W", "D", "h", "m", "s", "ms", "us", "ns"):
+        return ""
+    if dtype.kind == "M" and unit == "D":
+        return "date[day]"
+    name = "timestamp" if dtype.kind == "M" else "duration"
+    return f"{name}[{unit if unit in ('s', 'ms', 'us', 'ns') else 's'}]"

@@ -22,10 +22,10 @@ from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
+from evenly.sources.relation_columns import expressible
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
 from evenly.sources.selection import resolve_row_columns
 from evenly.sources.source import Source
-from evenly.sources.sql.identifiers import quote_identifier
 from evenly.sources.tables import ColumnBatch, Table
 
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ def relation_reader(
     relation: "duckdb.DuckDBPyRelation", names: Sequence[str]
 ) -> "pyarrow.RecordBatchReader | duckdb.DuckDBPyRelation":
     """Return a reader of some columns of a DuckDB relation."""
-    projection = relation.project(", ".join(map(quote_identifier, names)))
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    projection = relation.project(", ".join(expressible(name, types[name]) for name in names))
     for method in ("to_arrow_reader", "fetch_arrow_reader", "fetch_record_batch"):
         if hasattr(projection, method):
             return getattr(projection, method)(2**17)

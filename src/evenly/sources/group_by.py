@@ -50,7 +50,7 @@ def factorize_array(x: object) -> GroupKeys:
     if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
         return factorize_series(x)
     array = x if hasattr(x, "__array__") or hasattr(x, "__array_interface__") else _objects(x)
-    array = np.asarray(array)
+    array = np.asanyarray(array)
     if array.ndim != 1:
         raise DataError(
             "by= must have one key per row, or be names of columns. "

@@ -133,7 +133,11 @@ def cross_keys(parts: Sequence[GroupKeys]) -> GroupKeys:
 
 
 def factorize_numpy(array: AnyArray) -> GroupKeys:
-    """Factorize an array of one dimension."""
+    """Factorize an array of one dimension; the keys of masked values are missing."""
+    if isinstance(array, np.ma.MaskedArray):
+        keys = factorize_numpy(array.compressed())
+        values = [entry[0] for entry in keys.uniques]
+        return from_codes(keys.codes, values, ~np.ma.getmaskarray(array))
     kind = array.dtype.kind
     if kind == "b" or (kind in "iuf" and array.dtype.itemsize <= 8):
         return factorize_column(Column(array.astype(array.dtype.newbyteorder("="))))

@@ -1,10 +1,12 @@
 """Read a PyTorch DataLoader, and say which rows it repeats or drops."""
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from evenly.dispatch import is_instance, is_iterable_dataset
+from evenly.errors import DataError
 from evenly.printable import counted
 from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
 from evenly.sources.opener import SourceOpener
@@ -25,10 +27,59 @@ def open_loader(x: "DataLoader[object]", label: str, opener: SourceOpener) -> So
     for remark in remarks(x):
         _log.warning("The DataLoader: %s", remark)
     if x.batch_sampler is not None or is_instance(x.sampler, _TORCH_DATA, "BatchSampler"):
-        return open_batches(x, opener)
+        if opener.options.select == () or uses_default_collate(x):
+            return open_batches(x, x, opener)
+        if keeps_samples(x):
+            return open_loaded_samples(x, chain.from_iterable(x), opener)
+        return open_batches(x, _checked_batches(x), opener)
     if is_iterable_dataset(x.dataset):  # which may make batches itself
         return open_iterable(x, label, opener)
-    return open_loaded_samples(x, opener)
+    return open_loaded_samples(x, x, opener)
+
+
+def uses_default_collate(loader: "DataLoader[object]") -> bool:
+    """Return whether PyTorch makes the batches of a loader."""
+    return str(getattr(loader.collate_fn, "__module__", "")).startswith(_TORCH_DATA)
+
+
+def keeps_samples(loader: "DataLoader[object]") -> bool:
+    """Return whether the batches of a loader are lists of its samples, unchanged.
+
+    That is asked of ``collate_fn`` itself, since a list of two arrays may be two samples, or an
+    input and its label.
+    """
+    samples = [object(), object()]
+    try:
+        batch = loader.collate_fn(list(samples))
+        return isinstance(batch, list | tuple) and [*batch] == samples
+    except Exception:  # it needs samples of another type
+        return False
+
+
+def _checked_batches(loader: "DataLoader[object]") -> Iterable[object]:
+    """Yield the batches, after checking that the first one is not a list of samples.
+
+    Raises
+    ------
+    DataError
+        If it has as many arrays as samples, and they are not as long as the batch.
+    """
+    for number, batch in enumerate(loader):
+        if number == 0 and _may_be_samples(batch, loader.batch_size):
+            raise DataError(
+                f"A batch must be one array, or parts that have one row per sample. Received: a "
+                f"{type(batch).__name__} of {loader.batch_size} arrays from the collate_fn of a "
+                f"DataLoader with batch_size={loader.batch_size}. Pass select=() to read all of "
+                "them, or select=0 for the first one of each batch."
+            )
+        yield batch
+
+
+def _may_be_samples(batch: Any, size: int | None) -> bool:
+    if not isinstance(batch, list | tuple) or hasattr(batch, "_fields") or len(batch) != size:
+        return False
+    shapes = [tuple(getattr(part, "shape", ())) for part in batch]
+    return all(shapes) and not all(shape[0] == size for shape in shapes)
 
 
 def remarks(loader: "DataLoader[object]") -> Iterator[str]:

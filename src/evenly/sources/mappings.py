@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from evenly.block import Column, GroupKeys
-from evenly.dispatch import is_series
+from evenly.dispatch import is_extension_array, is_series
 from evenly.sources.arrays import field_of
 from evenly.sources.exact_rows import concat_columns
 from evenly.sources.fields import Field
+from evenly.sources.fill_values import column_of
 from evenly.sources.frames import open_table
 from evenly.sources.group_by import factorize_array
-from evenly.sources.native_arrays import as_array, rounded_integer, to_native
+from evenly.sources.native_arrays import as_array, rounded_integer, to_native, with_mask
 from evenly.sources.object_columns import kind_of_objects, object_column
 from evenly.sources.tables import ColumnBatch
 
@@ -54,18 +55,21 @@ class MappingTable:
             return concat_columns([columns[0] for columns, _ in batches])
         if values.dtype == object:
             return object_column(values, f"column {name!r}")
-        return Column(_as_numpy(to_native(values)))
+        return column_of(_as_numpy(to_native(values)))
 
 
 def _as_column(values: object, label: str) -> Any:
     """Return a series unchanged, and other values as an array; None makes an array of objects."""
     if is_series(values):
         return values
-    array: Any = np.asarray(values) if isinstance(values, list | tuple | range) else values
+    if is_extension_array(values):
+        return sys.modules["pandas"].Series(values)
+    array: Any = with_mask(values) if isinstance(values, list | tuple | range) else values
     if rounded_integer(values, array) is not None:
         array = np.asarray(values, object)
-    is_text = isinstance(array, np.ndarray) and array.dtype.kind not in "fiubV"
-    return array if is_text else as_array(array, label)
+    is_numeric = not isinstance(array, np.ndarray) or array.dtype.kind in "fiubV"
+    is_masked = isinstance(array, np.ma.MaskedArray)
+    return as_array(array, label) if is_numeric and not is_masked else array
 
 
 def _as_numpy(array: object) -> Any:

@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evenly.dispatch import array_attributes_hint, is_extension_array, stored_library
 from evenly.errors import DataError, UnsupportedTypeError, format_names
 from evenly.typing import AnyDtype
 
@@ -34,15 +36,27 @@ def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a 
             "Pass x.toarray(), or a generator of dense slices."
         )
     array = _as_numpy(x, label)
+    if array.dtype == object:
+        raise _objects_error(x, label)
     if array.dtype.names is None:
         check_dtype(array.dtype, label)
     return array
 
 
+def _objects_error(x: object, label: str) -> UnsupportedTypeError:
+    """Return the error for Python objects: a list with None or decimals, or an unknown type."""
+    advice = array_attributes_hint(x) or (
+        " Numbers with None, decimals and integers beyond 64 bits can be columns of a dict: "
+        "{'x': [...]}."
+    )
+    return UnsupportedTypeError(
+        "An array must hold integers, booleans or floats of at most 64 bits. Received: "
+        f"{label} of dtype object.{advice}"
+    )
+
+
 def _as_tensor(x: Any, label: str) -> Any:
-    dtype = str(x.dtype).removeprefix("torch.")
-    if x.is_complex() or x.is_quantized or dtype.startswith("float8") or x.is_nested:
-        raise _not_numeric_error(dtype, label)
+    _check_tensor(x, label)
     if str(x.layout) != "torch.strided":
         raise UnsupportedTypeError(
             f"A tensor must be dense. Received: layout {x.layout}. Pass x.to_dense()."
@@ -52,13 +66,36 @@ def _as_tensor(x: Any, label: str) -> Any:
     return x.detach().cpu().resolve_neg()
 
 
+def _check_tensor(x: Any, label: str) -> None:
+    """Check that a tensor is one array of numbers, and say how to make one of it."""
+    for is_kind, kind, advice in (
+        (hasattr(x, "get_mask"), "masked", "x.get_data().where(x.get_mask(), torch.nan)"),
+        (x.is_nested, "nested", "its tensors, with the axis of their columns: x.unbind()"),
+        (x.is_quantized, "quantized", "x.dequantize()"),
+        (x.device.type == "meta", "without values, on the meta device", "one with values"),
+    ):
+        if is_kind:
+            raise UnsupportedTypeError(
+                f"A tensor must hold one number for each index. Received: {label}, which is "
+                f"{kind}. Pass {advice}."
+            )
+    dtype = str(x.dtype).removeprefix("torch.")
+    if x.is_complex() or dtype.startswith("float8"):
+        raise _not_numeric_error(dtype, label)
+
+
 def _as_numpy(x: object, label: str) -> Any:
     if isinstance(x, np.ma.MaskedArray):
         return _masked_to_nan(x)
     if isinstance(x, np.ndarray):
         return x
+    if is_extension_array(x):
+        return _of_pandas(x)
+    if stored_library(x) in ("zarr", "hdf5"):
+        stores = import_module("evenly.sources.stores.stored_values")  # late: it reads arrays
+        return _as_numpy(stores.read_values(x), label)
     if not hasattr(x, "__array__") and hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
+        return _from_dlpack(x, label)
     if not _on_cpu(x):
         _log.warning("%s is on another device; it is copied to the CPU.", type(x).__name__)
         if hasattr(x, "get"):  # CuPy does not convert implicitly
@@ -67,12 +104,14 @@ def _as_numpy(x: object, label: str) -> Any:
 
     validate_arrow(x, label)  # PyArrow arrays have __array__ as well
     try:
-        array = np.asarray(x)
+        array = with_mask(x)
     except (ValueError, TypeError) as error:
         raise UnsupportedTypeError(
             "An array must be rectangular and numeric. "
             f"Received: {label} of type {type(x).__name__}: {error}."
         ) from None
+    if isinstance(array, np.ma.MaskedArray):
+        return _masked_to_nan(array)
     rounded = rounded_integer(x, array)
     if rounded is None:
         return array
@@ -81,6 +120,36 @@ def _as_numpy(x: object, label: str) -> Any:
         f"them. Received: {rounded} in {label}. Pass a dict of columns, such as {{'x': [...]}}, "
         "which are exact; or floats."
     )
+
+
+def _of_pandas(x: Any) -> Any:
+    """Return an array of pandas, whose integers NumPy would round beside missing values."""
+    missing = np.asarray(x.isna())
+    if getattr(x.dtype, "kind", "") not in "iu" or not missing.any():
+        return np.asarray(x)
+    integers = x.to_numpy(dtype=x.dtype.numpy_dtype, na_value=0)
+    return _masked_to_nan(np.ma.MaskedArray(integers, missing))
+
+
+def _from_dlpack(x: Any, label: str) -> Any:
+    try:
+        return np.from_dlpack(x) if _on_cpu(x) else np.from_dlpack(x, device="cpu")
+    except (RuntimeError, BufferError) as error:  # a type that NumPy lacks, such as bfloat16
+        raise UnsupportedTypeError(
+            f"NumPy must be able to read an object with __dlpack__. Received: {label} of type "
+            f"{type(x).__name__}: {error} Pass torch.from_dlpack(x)."
+        ) from None
+
+
+def with_mask(x: object) -> Any:
+    """Return an object as an array, which is masked if its values or its rows are.
+
+    ``np.asarray`` would drop the mask, and return the fill values that it hides.
+    """
+    if isinstance(x, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in x):
+        return np.ma.array(x)
+    array = np.asanyarray(x)
+    return array if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
 
 
 def rounded_integer(x: object, array: npt.NDArray[Any]) -> int | None:
@@ -117,12 +186,21 @@ def _masked_to_nan(x: Any) -> Any:
         return x.data
     if x.dtype.kind == "f":
         return x.filled(np.nan)
-    if x.dtype.kind in "iub" and x.dtype.itemsize < 8:
+    if x.dtype.kind in "iub" and _fits_in_float64(x):
         return x.astype(np.float64).filled(np.nan)
     raise UnsupportedTypeError(
-        f"A masked array must fit in float64 to use NaN. Received: dtype {x.dtype}. "
-        "Convert it with x.astype(float)."
+        "Values beside masked ones must be floats, or integers up to 2**53, since NaN marks the "
+        f"masked ones. Received: dtype {x.dtype}. Pass a dict of one-dimensional columns, such as "
+        "{'x': array}, whose integers are exact."
     )
+
+
+def _fits_in_float64(x: Any) -> bool:
+    """Return whether float64 has all integers of a masked array that are not masked."""
+    if x.dtype.itemsize < 8:
+        return True
+    present = x.compressed()
+    return not present.size or bool(present.min() >= -(2**53) and present.max() <= 2**53)
 
 
 def is_plain(dtype: AnyDtype) -> bool:
@@ -141,9 +219,12 @@ def check_dtype(dtype: AnyDtype, label: str) -> None:
 
 
 def _not_numeric_error(dtype: str, label: str) -> UnsupportedTypeError:
+    advice = "Convert it first, to float64 for example."
+    if dtype.startswith(("datetime64", "timedelta64")):
+        advice = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
     return UnsupportedTypeError(
         "An array must hold integers, booleans or floats of at most 64 bits. "
-        f"Received: {label} of dtype {dtype}. Convert it first, to float64 for example."
+        f"Received: {label} of dtype {dtype}. {advice}"
     )
 
 

@@ -36,6 +36,20 @@ def refuse_cursor(x: object, _: str, __: SourceOpener) -> NoReturn:
     )
 
 
+def refuse_netcdf4(x: object, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse a Dataset of the netCDF4 library, whose file evenly reads itself, in blocks.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    raise UnsupportedTypeError(
+        f"A NetCDF file is read by its path. Received: {type(x).__module__}."
+        f"{type(x).__qualname__}. Pass dataset.filepath(), or one of its variables: dataset['t']."
+    )
+
+
 def refuse_bytes(x: object, _: str, __: SourceOpener) -> NoReturn:
     """Refuse an open file, or bytes, whose format is not known.
 

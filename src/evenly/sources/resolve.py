@@ -20,6 +20,7 @@ from evenly.dispatch import (
     is_instance,
     is_list_of,
     is_list_of_numbers,
+    is_netcdf4_dataset,
     is_open_file,
     is_path,
     is_pillow_image,
@@ -73,6 +74,7 @@ READERS = (
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping
     Reader(is_frame, "frames.open_frame"),  # may be iterable, and have __array__
     Reader(is_hugging_face_dataset, "datasets.open_dataset"),  # may be iterable
+    Reader(is_netcdf4_dataset, "refusals.refuse_netcdf4"),  # seems iterable
     Reader(is_sparse, "sparse.open_sparse"),  # may be a mapping
     Reader(lambda x: isinstance(x, Mapping), "batch_items.open_mapping"),
     Reader(is_open_file, "refusals.refuse_bytes"),  # is iterable

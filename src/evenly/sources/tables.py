@@ -4,7 +4,7 @@ Frames and files with columns are treated alike: each has fields, and yields bat
 selected columns. `evenly.sources.table_source` converts them to blocks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from evenly.block import ColumnViews
@@ -90,11 +90,13 @@ class RecordBatchTable(Table, Protocol):
 class ScalableTable(Table, Protocol):
     """A table that reads numbers to be scaled otherwise than those to be copied."""
 
-    def batches_to_scale(self, dtypes: Mapping[str, str]) -> Iterator[Any]:
+    def batches_to_scale(self, dtypes: Mapping[str, str], keys: Collection[str]) -> Iterator[Any]:
         """Yield PyArrow record batches of all columns.
 
         Parameters
         ----------
         dtypes
             The columns to scale, and the dtypes with which they were fitted.
+        keys
+            The columns of group keys, which must be exact.
         """

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.block import Block, Column, validity_to_mask
+from evenly.dispatch import stored_library
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.sources.native_arrays import as_array
 from evenly.sources.source import Source
 from evenly.sources.wrapped import AlignedSource
 from evenly.typing import AnyArray
@@ -61,9 +63,11 @@ def as_floats(weights: object) -> Weights:
     """
     if hasattr(weights, "detach"):  # NumPy cannot convert a tensor that requires grad
         weights = weights.detach().cpu()
-    array = np.asarray(weights)
+    array = np.asanyarray(as_array(weights) if stored_library(weights) else weights)
     if array.dtype.kind not in "fiub":
         raise _not_numeric_error(weights, array)
+    if isinstance(array, np.ma.MaskedArray):
+        array = np.ma.filled(array.astype(np.float64), np.nan)
     return np.ascontiguousarray(array, np.float64).reshape(array.shape)
 
 

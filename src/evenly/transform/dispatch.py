@@ -62,9 +62,14 @@ def transform(
 def _scale_labeled(
     x: object, scaling: Scaling, feature_axis: FeatureAxis, options: ResultOptions
 ) -> Any:
+    from evenly.sources.fill_values import column_of, time_kind
+    from evenly.transform.columns import ColumnScaler, scale_list
     from evenly.transform.labeled import scale_labeled
 
-    def scale_data(data: object, part: Scaling, axis: int) -> Any:
+    def scale_data(data: Any, part: Scaling, axis: int) -> Any:
+        if time_kind(data.dtype):
+            column = column_of(np.asarray(data))
+            return scale_list(ColumnScaler(part, **options), 0, column).reshape(data.shape)
         return transform(data, part, feature_axis=axis, **options)
 
     return scale_labeled(x, scaling, feature_axis, scale_data)

@@ -44,9 +44,14 @@ def scale_mapping(
     for index, position in enumerate(find_columns(scaling, table.fields)):
         values = x[keys[position]]
         is_list = isinstance(values, list | tuple | range)
-        if is_list or (str(getattr(values, "dtype", "")) == "object" and not is_series(values)):
+        if is_list or (_needs_conversion(values) and not is_series(values)):
             column = table.read(table.fields[position].name)
             result[keys[position]] = scale_list(scaler, index, column)
         else:
             result[keys[position]] = scale_values(values, scaling[index : index + 1])
     return result
+
+
+def _needs_conversion(values: Any) -> bool:
+    """Return whether an array has objects or times, which become numbers as a column."""
+    return getattr(getattr(values, "dtype", None), "kind", "") in tuple("OmM")

@@ -146,3 +146,46 @@ def test_unparsable_password_is_redacted(server, part):
         evenly.fit(f"{server.replace('secret', part)}&table=t")
     assert "word" not in str(caught.value).replace("password", "")
     assert "pass" not in str(caught.value)
+
+
+def create(server, kind, values):
+    """Create a table with a column of a type, and return its URL."""
+    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
+    with dbapi.connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS typed")
+        cursor.execute(f'CREATE TABLE typed ("a ""b" {kind}, k float8 DEFAULT 1)')
+        cursor.execute(f'INSERT INTO typed ("a ""b") VALUES {values}')
+        connection.commit()
+    return f"{server}&table=typed"
+
+
+def test_money_is_not_counted_in_cents(server, tmp_path):
+    url = create(server, "money", "('1.50'), ('2.50'), (NULL)")
+    moments = evenly.fit(url)
+    assert moments.columns == ('a "b', "k")
+    assert moments.mean.tolist() == [2.0, 1.0]
+    apply(moments, url, str(tmp_path / "y.parquet"))
+    table = pyarrow.parquet.read_table(tmp_path / "y.parquet")
+    assert table['a "b'].to_pylist() == [-1.0, 1.0, None]
+
+
+def test_object_identifiers_are_unsigned(server):
+    url = create(server, "oid", "(4294967295), (1)")
+    assert evenly.fit(url).max.tolist() == [4294967295.0, 1.0]
+    assert sorted(evenly.fit(url, by='a "b').keys()) == [1, 4294967295]
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+def test_infinite_times_are_refused_with_the_way_out(server, kind):
+    url = create(server, kind, "('2020-01-01'), ('infinity'), (NULL)")
+    assert evenly.fit(url).columns == ("k",)  # the column is not read
+    with pytest.raises(evenly.SourceError) as refused:
+        evenly.fit(url, columns=['a "b'])
+    advice = 'CASE WHEN isfinite("a ""b") THEN "a ""b" END AS "a ""b"'
+    assert (
+        """infinity in column 'a "b', an infinite time, which Arrow does not have. """
+        f"Select {advice}, which makes it missing"
+    ) in str(refused.value)
+    finite = url.replace("table=typed", f"query=SELECT {advice} FROM typed")
+    moments = evenly.fit(finite, columns=['a "b'])
+    assert (moments.rows, moments.missing.tolist()) == (3, [2])

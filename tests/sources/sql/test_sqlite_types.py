@@ -123,3 +123,48 @@ def test_apply_subtracts_the_mean_from_integers_beside_reals_exactly(database, t
     expected = moments.normalize(whole)['a "b']
     assert result['a "b'].dropna().tolist() == expected.tolist()
     assert result["k"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_apply_finds_the_group_of_integers_as_text(database, tmp_path):
+    keys = [2**60 + 1, 2**60 + 3, 0.5, 2**60 + 1, 2**60 + 3, 0.5]
+    url = database(keys)
+    groups = evenly.fit(f"{url}table=t", columns=["k"], by='a "b')
+    with pytest.raises(evenly.DataError) as refused:
+        apply(groups, f"{url}table=t", str(tmp_path / "y.parquet"))
+    advice = 'query=SELECT ..., CAST("a ""b" AS TEXT) AS "a ""b" FROM ...'
+    assert str(refused.value) == (
+        "Group keys must be exact, and SQLite's driver reads integers beside reals as float64. "
+        f"""Received: column 'a "b' of {url}table=t, with integers beyond 2**53 beside reals. """
+        f"Read them as text: {advice}"
+    )
+    text = f'{url}query=SELECT k, CAST("a ""b" AS TEXT) AS "a ""b" FROM t'
+    apply(groups, text, str(tmp_path / "y.parquet"))
+    result = pd.read_parquet(tmp_path / "y.parquet")
+    assert result["k"].tolist() == [-1, -1, -1, 1, 1, 1]
+    assert result['a "b'].tolist() == list(map(str, keys))
+
+
+def test_apply_names_copied_integers_that_float64_rounds(database, tmp_path, caplog):
+    url = database([0.5, 2**60 + 1, 2**60 + 3])
+    moments = evenly.fit(f"{url}table=t", columns=["k"])
+    apply(moments, f"{url}table=t", str(tmp_path / "y.parquet"))
+    assert caplog.messages == [
+        f"""Column 'a "b' of {url}table=t, with integers beyond 2**53 beside reals, is copied as """
+        "the nearest float64. To keep all digits, read it as text: query=SELECT ..., "
+        'CAST("a ""b" AS TEXT) AS "a ""b" FROM ...'
+    ]
+    assert pd.read_parquet(tmp_path / "y.parquet")['a "b'].tolist() == [0.5, 2.0**60, 2.0**60]
+
+
+def test_reals_in_a_column_of_text_keep_their_digits(database, tmp_path):
+    values = ["x", 1234567.8, 1234567.9, 0.1, 0.1 + 2**-56, 3, None, 1e300]
+    url = database(values)
+    text = ["x", "1234567.8", "1234567.9", "0.1", "0.10000000000000002", "3", None, "1.0e+300"]
+    groups = evenly.fit(f"{url}table=t", by='a "b')
+    assert {key: group.mean[0] for key, group in groups.items()} == dict(
+        zip(text, range(8), strict=True)
+    )
+    assert [x if x in ("x", None) else float(x) for x in text] == values
+    apply(evenly.fit(f"{url}table=t"), f"{url}table=t", str(tmp_path / "y.parquet"))
+    copied = pd.read_parquet(tmp_path / "y.parquet")['a "b']
+    assert copied.astype(object).where(copied.notna(), None).tolist() == text

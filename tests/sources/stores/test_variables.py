@@ -1,5 +1,6 @@
 """Tests of which variables of a store are fitted: coordinates, times, bounds, links."""
 
+import gc
 import os
 
 import h5py
@@ -247,3 +248,17 @@ def test_data_array_is_a_column_by_its_name():
     assert moments.mean.tolist() == [
         np.average(T[0], weights=np.repeat([1, 2, 3], 4).reshape(3, 4))
     ]
+
+
+def test_a_file_with_a_broken_link_is_closed_after_the_fit(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = [1.0, 2.0]
+        file["b"] = h5py.SoftLink("/none")
+    gc.disable()
+    try:
+        assert dict(evenly.fit(path).left_out) == {"b": "not readable"}
+        with h5py.File(path, "w") as file:  # HDF5 refuses this while the file is open
+            file["a"] = [3.0]
+    finally:
+        gc.enable()

@@ -1,6 +1,6 @@
 """Read tables in files as PyArrow record batches of all columns, to normalize some of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from evenly.errors import SourceError
@@ -15,7 +15,10 @@ from evenly.sources.tables import RecordBatchTable, ScalableTable, Table, is_tab
 
 
 def batches_to_scale(
-    files: Iterable[FileRef], options: ReadOptions, dtypes: Mapping[str, str]
+    files: Iterable[FileRef],
+    options: ReadOptions,
+    dtypes: Mapping[str, str],
+    keys: Collection[str] = (),
 ) -> Iterator[tuple[Any, str | None]]:
     """Yield PyArrow record batches with all columns of tables, and the dtype of their results.
 
@@ -26,6 +29,8 @@ def batches_to_scale(
     dtypes
         The columns to scale, and the dtypes with which they were fitted. All other columns of
         CSV files are read as text.
+    keys
+        The columns of group keys, which must be exact.
 
     Raises
     ------
@@ -35,25 +40,27 @@ def batches_to_scale(
     opener = FileOpener(options)
     for file in files:
         for opened in opener.open(file):
-            for batch, dtype in table_to_scale(opened, dtypes):
+            for batch, dtype in table_to_scale(opened, dtypes, keys):
                 yield add_to_batch(batch, file.partition), dtype
 
 
 def table_to_scale(
-    opened: Table | Source, dtypes: Mapping[str, str]
+    opened: Table | Source, dtypes: Mapping[str, str], keys: Collection[str] = ()
 ) -> Iterator[tuple[Any, str | None]]:
     """Yield the record batches of a table in a file, with the dtype of numbers that are text."""
     if isinstance(opened, CsvTable):
         yield from ((batch, "float64") for batch in opened.batches_to_scale(dtypes))
     elif isinstance(opened, RecordBatchTable):
-        for batch in _record_batches(opened, dtypes):
+        for batch in _record_batches(opened, dtypes, keys):
             yield validate_arrow(batch, opened.label, SourceError, full=True), None
     else:
         name = opened.label if is_table(opened) else cast(Source, opened).description
         raise SourceError(f"A file must be Parquet, Arrow or CSV, or a database. Received: {name}.")
 
 
-def _record_batches(table: RecordBatchTable, dtypes: Mapping[str, str]) -> Iterator[Any]:
+def _record_batches(
+    table: RecordBatchTable, dtypes: Mapping[str, str], keys: Collection[str]
+) -> Iterator[Any]:
     if isinstance(table, ScalableTable):
-        return table.batches_to_scale(dtypes)
+        return table.batches_to_scale(dtypes, keys)
     return table.batches([field.name for field in table.fields])

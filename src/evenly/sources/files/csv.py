@@ -89,6 +89,7 @@ class CsvTable:
         self, names: tuple[str, ...], keys: tuple[str, ...]
     ) -> Iterator[ColumnBatch]:
         self._decoder.pin_keys(map(self._index_of, keys))
+        self._decoder.log_remarks(map(self._index_of, (*names, *keys)))
         for table, nbytes in read_ahead(self._tables((*names, *keys))):
             available = tuple(
                 name
@@ -147,6 +148,7 @@ class CsvTable:
         scaled = [self._index_of(name) for name in self._names if name in dtypes]
         copied = [index for index in self._columns if index not in scaled]
         self._decoder.require_numbers(scaled)
+        self._decoder.log_remarks(scaled)
         with decode_errors(self.label):
             for chunk in self._all_chunks():
                 yield from self._scaled_and_copied(chunk, scaled, copied, dtypes)

@@ -32,6 +32,7 @@ from evenly.sources.files.csv_numbers import (
 )
 from evenly.sources.files.csv_options import CsvFormat
 from evenly.sources.files.csv_reader import ChunkReader
+from evenly.sources.files.csv_remarks import NumberColumn, leading_zeros, points_of_thousands
 
 if TYPE_CHECKING:
     import pyarrow
@@ -70,6 +71,7 @@ class ColumnDecoder:
         self._reader = ChunkReader(header.width, header.delimiter, notation)
         self._types: dict[int, pyarrow.DataType] = {}
         self._fillers: tuple[int, ...] = ()
+        self._remarks: dict[int, str] = {}
         self.skipped: set[int] = set()
         self.kinds = self._infer_kinds(first, options.decimal is None and not options.thousands)
 
@@ -228,7 +230,30 @@ class ColumnDecoder:
             if kinds[index] not in (NULL, "text") and kind_of(column.type) != "text"
         }
         self._fillers = unnamed_columns(self._header, kinds, self._label)
+        self._remarks = self._find_remarks(chunk, detect)
         return kinds
+
+    def _find_remarks(self, chunk: CsvChunk, detect: bool) -> dict[int, str]:
+        """Return what the numbers of columns in the first chunk may mean instead."""
+        types = self._pyarrow.types
+        integers = [i for i, kind in self._types.items() if types.is_integer(kind)]
+        floats = [i for i, kind in self._types.items() if types.is_floating(kind)]
+        points = floats if detect and self._header.delimiter == ";" else []
+        if not integers and not points:
+            return {}
+        text = self._reader.text(chunk, [*integers, *points])
+        columns = {
+            index: NumberColumn(self._header.name(index), text.column(str(index)))
+            for index in (*integers, *points)
+        }
+        found = leading_zeros({index: columns[index] for index in integers})
+        return found | points_of_thousands({index: columns[index] for index in points})
+
+    def log_remarks(self, columns: Iterable[int]) -> None:
+        """Log how the numbers of columns are read that may mean something else, once."""
+        for index in columns:
+            if remark := self._remarks.pop(index, ""):
+                _log.warning("%s: %s", printable(self._label), printable(remark))
 
     def _exact_parts(
         self, table: "pyarrow.Table", chunk: CsvChunk, columns: Sequence[int]

@@ -4,7 +4,11 @@ import re
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from evenly import extras
+from evenly.block import WideIntegers
+from evenly.sources.exact_rows import ANY, FLOAT, INT64, dtypes_of, exact_ranges
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +32,7 @@ _INTEGER = re.compile(r"[+-]?\d+")
 _EXACT = 2.0**53
 """From here on, float64 does not represent every whole number."""
 _INT64 = 2.0**63
+_UINT64 = 2.0**64
 
 
 def is_mark(text: str) -> bool:
@@ -154,7 +159,7 @@ def needs_integers(column: "pa.Array | pa.ChunkedArray") -> bool:
     if column.type != pyarrow.float64():
         return False
     size = compute.abs(column)
-    rounded = compute.and_(compute.greater_equal(size, _EXACT), compute.less_equal(size, _INT64))
+    rounded = compute.and_(compute.greater_equal(size, _EXACT), compute.less_equal(size, _UINT64))
     return bool(compute.any(rounded).as_py())
 
 
@@ -176,48 +181,43 @@ def integer_runs(
     Returns
     -------
     list of (start, array)
-        The first row of each range of rows, and its values as int64 or float64.
+        The first row of each range of rows, and its values as float64, int64 or uint64.
     """
     pyarrow = extras.require("pyarrow", extra="files", feature="Reading CSV")
     fields = _as_bytes(text, pyarrow).to_pylist()
     values = column.to_pylist()
-    integers = [_as_int64(*pair, notation) for pair in zip(fields, values, strict=True)]
+    integers = [_as_integer(*pair, notation) for pair in zip(fields, values, strict=True)]
+    wide = WideIntegers(np.empty(0, np.uint64), np.array(_dtypes(values, integers), np.uint8))
     floats = column.combine_chunks()
+    ranges = exact_ranges(wide)
+    runs = []
+    for start, stop in zip(ranges, [*[*ranges][1:], len(values)], strict=True):
+        dtypes = ranges[start]
+        if dtypes & FLOAT:
+            runs.append((start, floats.slice(start, stop - start)))
+        else:
+            exact = pyarrow.int64() if dtypes & INT64 else pyarrow.uint64()
+            runs.append((start, pyarrow.array(integers[start:stop], exact)))
+    return runs
+
+
+def _dtypes(values: list[float | None], integers: list[int | None]) -> list[int]:
+    """Return the dtypes that hold each value exactly; see `evenly.sources.exact_rows`."""
     return [
-        (
-            start,
-            pyarrow.array(integers[start:stop], pyarrow.int64())
-            if exact
-            else floats.slice(start, stop - start),
-        )
-        for start, stop, exact in _ranges(values, integers)
+        ANY if value is None else dtypes_of(integer, value)
+        for value, integer in zip(values, integers, strict=True)
     ]
 
 
-def _as_int64(field: bytes, value: float | None, notation: Notation) -> int | None:
+def _as_integer(field: bytes, value: float | None, notation: Notation) -> int | None:
     """Return the integer of 64 bits that a field is; None if it is another number."""
-    if value is None or not value.is_integer() or abs(value) > _INT64:
+    if value is None or not value.is_integer() or not -_INT64 <= value <= _UINT64:
         return None
     if abs(value) < _EXACT:
         return int(value)
     text = notation.parse(field.decode(errors="replace")) or ""
     number = int(text) if _INTEGER.fullmatch(text) else int(value)
-    return number if -(2**63) <= number < 2**63 else None
-
-
-def _ranges(values: list[float | None], integers: list[int | None]) -> list[tuple[int, int, bool]]:
-    """Return the longest ranges of rows that are exact as float64, or else as int64."""
-    ranges: list[tuple[int, int, bool]] = []
-    start, as_integer, as_float = 0, True, True
-    for row, (value, integer) in enumerate(zip(values, integers, strict=True)):
-        fits_integer = value is None or integer is not None
-        fits_float = value is None or integer is None or integer == value
-        if not (as_integer and fits_integer) and not (as_float and fits_float):
-            ranges.append((start, row, not as_float))
-            start, as_integer, as_float = row, True, True
-        as_integer, as_float = as_integer and fits_integer, as_float and fits_float
-    ranges.append((start, len(values), not as_float))
-    return ranges
+    return number if -(2**63) <= number < 2**64 else None
 
 
 def as_missing(

@@ -64,7 +64,7 @@ class ChunkReader:
         # even if Python's handler does not raise; afterwards the process could abort at exit.
         data = self._arrow_copy(chunk.data)
         block = max(len(chunk.data), _BLOCK) if whole else _BLOCK
-        return outside_main_thread(
+        table = outside_main_thread(
             lambda: self._csv.read_csv(
                 self._pyarrow.BufferReader(data),
                 self._csv.ReadOptions(column_names=self._names, block_size=block),
@@ -80,6 +80,25 @@ class ChunkReader:
                 ),
             )
         )
+        return self._without_hexadecimals(table, chunk)
+
+    def _without_hexadecimals(self, table: "pyarrow.Table", chunk: CsvChunk) -> "pyarrow.Table":
+        """Return columns with fields such as 0x1F, which PyArrow takes for integers, as text."""
+        if b"0x" not in chunk.data and b"0X" not in chunk.data:
+            return table
+        compute = extras.require("pyarrow.compute", extra="files", feature="Reading CSV")
+        fields = [field for field in table.schema if self._pyarrow.types.is_integer(field.type)]
+        if not fields:
+            return table
+        text = self.text(chunk, [int(field.name) for field in fields])
+        for name, column in zip(text.column_names, text.columns, strict=True):
+            if compute.any(compute.match_substring_regex(column, "0[xX]")).as_py():
+                table = table.set_column(table.column_names.index(name), name, column)
+        return table
+
+    def text(self, chunk: CsvChunk, columns: Sequence[int]) -> "pyarrow.Table":
+        """Return columns of a chunk as text."""
+        return self.read(chunk, columns, dict.fromkeys(columns, self._pyarrow.string()), whole=True)
 
     def converts(self, text: str, arrow_type: object) -> bool:
         """Return whether a field can be converted to a type."""

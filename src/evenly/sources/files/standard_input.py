@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from evenly.sources.files.arrow_ipc import IpcFileTable
@@ -91,11 +91,11 @@ def open_pipe(x: Pipe, _: str, opener: SourceOpener) -> Source:
 
 
 def pipe_to_scale(
-    pipe: Pipe, options: ReadOptions, dtypes: Mapping[str, str]
+    pipe: Pipe, options: ReadOptions, dtypes: Mapping[str, str], keys: Collection[str] = ()
 ) -> Iterator[tuple[Any, str | None]]:
     """Yield the record batches of a table in a pipe; see `batches_to_scale`."""
     with decode_errors(LABEL):
-        yield from table_to_scale(_open(pipe, options), dtypes)
+        yield from table_to_scale(_open(pipe, options), dtypes, keys)
 
 
 def _open(pipe: Pipe, options: ReadOptions) -> Table | Source:

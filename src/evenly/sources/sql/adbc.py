@@ -1,23 +1,28 @@
 """Read SQLite and PostgreSQL as Arrow data with their ADBC drivers."""
 
 import contextlib
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from evenly import extras
-from evenly.errors import SourceError
+from evenly.errors import DataError, SourceError
+from evenly.printable import printable
 from evenly.sources.arrow_input import open_arrow_stream, schema_of
 from evenly.sources.arrow_schema import fields_of
 from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
-from evenly.sources.sql.identifiers import find_table, query_error, select_query
+from evenly.sources.sql.identifiers import find_table, query_error, quote_identifier, select_query
+from evenly.sources.sql.postgresql_types import expressible, types_query
 from evenly.sources.sql.sqlite_integers import integer_expressions, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
+    exact_text,
     literals,
     search_query,
+    text_columns,
     typed_row,
     uncertain_columns,
     widest_types,
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     import pyarrow
     from adbc_driver_manager import dbapi as adbc_dbapi
 
+
+_log = logging.getLogger("evenly")
 
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
@@ -62,17 +69,35 @@ class AdbcTable:
             self._source = f"(\n{target.query}\n) AS q"
         self._typed_row: dict[str, str] = {}
         self._mixed: list[str] = []
+        self._expressions: dict[str, str] = {}
         schema = self._sqlite_schema() if target.scheme == "sqlite" else self._server_schema()
         self.fields = fields_of(schema_of(schema, self.label, SourceError), self.label, SourceError)
 
     def _server_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, which a server knows without reading rows."""
-        with self._execute(select_query((), self._source) + " LIMIT 0") as reader:
+        schema = self._empty_schema(())
+        if not schema.names:
+            return schema
+        with _closed_quietly(self._connection.cursor(), self._dbapi) as cursor:
+            cursor.execute(types_query(schema.names, self._source))
+            types = dict(zip(schema.names, cursor.fetchone(), strict=True))
+        for name, kind in types.items():
+            if expression := expressible(name, kind):
+                self._expressions[name] = expression
+        return self._empty_schema(map(self._expression, schema.names))
+
+    def _empty_schema(self, expressions: Iterable[str]) -> "pyarrow.Schema":
+        with self._execute(f"{select_query((), self._source, expressions)} LIMIT 0") as reader:
             return reader.schema
+
+    def _expression(self, name: str) -> str:
+        """Return the expression that reads a column."""
+        return self._expressions.get(name) or quote_identifier(name)
 
     def _sqlite_schema(self) -> "pyarrow.Schema":
         """Return the Arrow schema, and record the columns that may hold both integers and reals."""
         schema = self._sqlite_types()
+        self._expressions = {name: exact_text(name) for name in text_columns(schema)}
         self._mixed = mixed_columns(schema, self._declared_types())
         return schema
 
@@ -131,20 +156,63 @@ class AdbcTable:
         """Yield columns as PyArrow record batches while the query runs."""
         return self._split_batches(names, exact=())
 
-    def batches_to_scale(self, dtypes: Mapping[str, str]) -> Generator[Any]:
-        """Yield record batches of all columns; see `ScalableTable`."""
-        return self._split_batches([field.name for field in self.fields], exact=dtypes)
+    def batches_to_scale(self, dtypes: Mapping[str, str], keys: Collection[str]) -> Generator[Any]:
+        """Yield record batches of all columns; see `ScalableTable`.
 
-    def _split_batches(self, names: Sequence[str], exact: Collection[str]) -> Generator[Any]:
-        """Yield record batches, split where integers need another type in columns to be exact."""
+        Raises
+        ------
+        DataError
+            If float64 rounds an integer in a column of keys.
+        """
+        names = [field.name for field in self.fields]
+        return self._split_batches(names, exact=dtypes, keys=keys)
+
+    def _split_batches(
+        self, names: Sequence[str], exact: Collection[str], keys: Collection[str] = ()
+    ) -> Generator[Any]:
+        """Yield record batches, split where integers need another type in columns to be exact.
+
+        Other columns are copied as float64, and a warning names those that this rounds.
+        """
         mixed = [name for name in self._mixed if name in names and name in exact]
-        with contextlib.closing(self._read(names, integer_expressions(mixed))) as batches:
+        copied = [name for name in self._mixed if name in names and name not in exact]
+        reported: set[str] = set()
+        with contextlib.closing(
+            self._read(names, integer_expressions([*mixed, *copied]))
+        ) as batches:
             for batch in batches:
-                yield from split_batch(batch, mixed)
+                width = len(names) + len(mixed)
+                for name, integers in zip(copied, batch.columns[width:], strict=True):
+                    if integers.null_count < len(integers) and name not in reported:
+                        reported.add(name)
+                        self._report_rounded(name, name in keys)
+                yield from split_batch(batch.select(range(width)), mixed)
+
+    def _report_rounded(self, name: str, is_key: bool) -> None:
+        """Warn that a column is copied as float64; for a key, raise an error.
+
+        Raises
+        ------
+        DataError
+            If the column has group keys.
+        """
+        column = quote_identifier(name)
+        advice = f"query=SELECT ..., CAST({column} AS TEXT) AS {column} FROM ..."
+        what = f"column {name!r} of {self.label}, with integers beyond 2**53 beside reals"
+        if is_key:
+            raise DataError(
+                "Group keys must be exact, and SQLite's driver reads integers beside reals as "
+                f"float64. Received: {what}. Read them as text: {advice}"
+            )
+        _log.warning(
+            "%s, is copied as the nearest float64. To keep all digits, read it as text: %s",
+            printable(f"C{what[1:]}"),
+            printable(advice),
+        )
 
     def _read(self, names: Sequence[str], expressions: Sequence[str]) -> Generator[Any]:
         """Yield record batches of columns, and of expressions that are integers."""
-        query = select_query(names, self._source, expressions)
+        query = select_query((), self._source, [*map(self._expression, names), *expressions])
         if self._typed_row:
             first = [*literals(self._typed_row, names), *("0" for _ in expressions)]
             query = f"SELECT {', '.join(first)} UNION ALL {query}"

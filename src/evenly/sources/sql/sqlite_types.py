@@ -55,6 +55,26 @@ def widest_types(names: Sequence[str], row: Sequence[object]) -> dict[str, str]:
     return types
 
 
+def text_columns(schema: "pyarrow.Schema") -> list[str]:
+    """Return the columns of text, which may also have numbers."""
+    pyarrow = extras.require("pyarrow", extra="sql", feature="Reading SQLite")
+    return [field.name for field in schema if field.type == pyarrow.string()]
+
+
+def exact_text(name: str) -> str:
+    """Return the expression for a column of text, whose reals keep all their digits.
+
+    The driver writes reals with seven digits, which would make one group key of several. SQLite
+    writes fifteen, and seventeen identify every real.
+    """
+    column = quote_identifier(name)
+    return (
+        f"CASE WHEN typeof({column}) <> 'real' THEN {column} "
+        f"WHEN CAST(CAST({column} AS TEXT) AS REAL) = {column} THEN CAST({column} AS TEXT) "
+        f"ELSE printf('%!.17g', {column}) END AS {column}"
+    )
+
+
 def typed_row(schema: "pyarrow.Schema", types: dict[str, str]) -> dict[str, str]:
     """Return a literal of the type of each column, for a row before the first one."""
     pyarrow = extras.require("pyarrow", extra="sql", feature="Reading SQLite")

@@ -70,11 +70,12 @@ class Variable:
 
     def field(self, name: str) -> Field:
         """Return the column that the variable would be; its kind says why it is not fitted."""
+        if isinstance(self.array, EvenlyError):  # raising it would keep the file open
+            return Field(name, "not readable")
         try:
             dtype = self.decoded.dtype
         except EvenlyError:
-            is_open = not isinstance(self.array, EvenlyError)
-            return Field(name, "invalid attributes" if is_open else "not readable")
+            return Field(name, "invalid attributes")
         plain = field_of(name, dtype)
         if self.role and plain.is_numeric:
             return Field(name, self.role)
