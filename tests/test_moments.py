@@ -242,6 +242,14 @@ def test_update_with_other_types_raises(x):
         Moments.empty(1).update(x)
 
 
+@pytest.mark.parametrize("axis", [1.0, (0, 1)])
+def test_feature_axis_that_is_no_integer_raises(axis):
+    with pytest.raises(DataError, match=r"must be the number of an axis\. Received: .*Pass 1 or"):
+        evenly.fit(ROWS, feature_axis=axis)
+    with pytest.raises(DataError, match=r"must be the number of an axis"):
+        fitted(ROWS).normalize(ROWS, feature_axis=axis)
+
+
 def test_invalid_feature_axis_raises():
     with pytest.raises((DataError, UnsupportedTypeError), match=r"axis"):
         Moments.empty().update(ROWS, feature_axis=2)
@@ -392,6 +400,70 @@ def test_select_unknown_column_raises(monday, names):
 def test_select_column_twice_raises(monday):
     with pytest.raises(ColumnError, match=r"selected only once. Received: 'a', 'a'"):
         monday["a", "a"]
+
+
+def test_one_name_is_a_list_of_one():
+    """Not its letters."""
+    moments = fitted(ROWS, ["height", "b"])
+    assert moments.select("height").columns == ("height",)
+    assert fitted(ROWS).select(np.int64(1)).mean.tolist() == [8]
+    assert Moments.empty("height").columns == ("height",)
+
+
+@pytest.mark.parametrize("mask", [[True, False], np.array([True, False]), True])
+def test_mask_is_not_taken_for_positions(mask):
+    """True is 1 in Python, so the mask would have selected both columns, in reverse."""
+    message = "Columns are chosen by names and positions.*Received: .*bool.*For a mask"
+    for choose in (
+        lambda: fitted(ROWS).select(mask),
+        lambda: fitted(ROWS, ["a", "b"]).select(mask),
+        lambda: evenly.fit(ROWS, columns=mask),
+        lambda: evenly.fit(ROWS, exclude=mask),
+        lambda: evenly.fit(pd.DataFrame(ROWS, columns=["a", "b"]), columns=mask),
+        lambda: evenly.fit(ROWS, by=np.arange(3)).select(mask),
+    ):
+        with pytest.raises(ColumnError, match=message):
+            choose()
+
+
+@pytest.mark.parametrize("columns", [slice(1), len, None])
+def test_what_is_neither_name_nor_position_raises(monday, columns):
+    with pytest.raises(ColumnError, match=r"names and positions.*for a slice, pass a range"):
+        monday.select(columns)
+
+
+def test_labels_of_pandas_that_are_numbers_or_dates():
+    frame = pd.DataFrame(ROWS, columns=[0.5, 1.5])
+    assert evenly.fit(frame, columns=[1.5]).columns == ("1.5",)
+    frame.columns = pd.to_datetime(["2020-01-01", "2021-01-01"])
+    moments = evenly.fit(frame, columns=frame.columns[:1])
+    assert moments == evenly.fit(frame).select(frame.columns[:1])
+    assert moments.columns == ("2020-01-01 00:00:00",)
+
+
+@pytest.mark.parametrize("columns", [-1, 2.0])
+def test_empty_moments_of_no_number_of_columns_raise(columns):
+    with pytest.raises(DataError, match=rf"must be a number, 0 or more.*Received: {columns}"):
+        Moments.empty(columns)
+
+
+@pytest.mark.parametrize("parts", [Moments.empty(1), {"a": Moments.empty(1)}, None, 3])
+def test_merge_of_one_value_raises(parts):
+    with pytest.raises(UnsupportedTypeError, match=r"merge adds several.*Pass a list of them"):
+        evenly.merge(parts)
+
+
+def test_content_of_a_file_that_is_text_raises(monday):
+    text = monday.to_bytes().decode()
+    with pytest.raises(UnsupportedTypeError, match=r"is bytes.*Received: str\. Pass text.encode"):
+        Moments.from_bytes(text)
+    assert Moments.from_bytes(bytearray(text.encode())) == monday
+
+
+@pytest.mark.parametrize("number", [3.0, np.float32(3), np.array(3.0)])
+def test_a_single_number_is_not_normalized(number):
+    with pytest.raises(DataError, match=r"x must have rows\. Received: a single number.*\[\[3"):
+        fitted(ROWS[:, :1]).normalize(number)
 
 
 def test_column_names_must_be_unique_strings():

@@ -70,7 +70,7 @@ def test_quantiles_have_the_shape_of_numpy():
     np.testing.assert_allclose(MOMENTS.iqr, iqr, atol=0.02)
 
 
-@pytest.mark.parametrize("q", [-0.1, 1.1, np.nan, [0.5, 2]])
+@pytest.mark.parametrize("q", [-0.1, 1.1, np.nan, [0.5, 2], "median", None])
 def test_invalid_quantiles_are_refused(q):
     with pytest.raises(DataError, match=r"A quantile must be from 0 to 1\. Received"):
         MOMENTS.quantile(q)
@@ -141,6 +141,36 @@ def test_columns_are_selected_by_name():
         moments.bins()
     with pytest.raises(ColumnError, match="Unknown: 'c'"):
         moments.bins("c")
+
+
+@pytest.mark.parametrize("columns", [0, 2, ["a", "b"]])
+def test_moments_without_rows_have_no_quantiles(columns):
+    """A layer without data and an empty day of a window have such moments."""
+    moments = evenly.Moments.empty(columns, distribution=True)
+    expected = np.full((2, moments.num_features), np.nan)
+    np.testing.assert_array_equal(moments.quantile([0.1, 0.9]), expected)
+    np.testing.assert_array_equal(moments.cdf([0.1, 0.9]), expected)
+    for low_and_high in (moments.quantile_bounds([0.1, 0.9]), moments.cdf_bounds([0.1, 0.9])):
+        np.testing.assert_array_equal(low_and_high, [expected, expected])
+    np.testing.assert_array_equal(moments.iqr, expected[0])
+    if columns:
+        with pytest.raises(DataError, match="needs at least one value per column"):
+            moments.normalize(np.ones((1, 2)), method="quantile")
+
+
+def test_shares_of_what_is_no_number_raise():
+    with pytest.raises(DataError, match=r"up to a number\. Received: 'large'"):
+        MOMENTS.cdf("large")
+
+
+def test_bins_cannot_be_changed():
+    """They are cached: a change would change all quantiles."""
+    with pytest.raises(ValueError, match="read-only"):
+        MOMENTS.bins(0).counts[0] = 5
+
+
+def test_positions_of_numpy_are_positions():
+    assert MOMENTS.bins(np.int64(1)).total == MOMENTS.bins(1).total
 
 
 @pytest.mark.parametrize(

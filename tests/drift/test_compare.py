@@ -287,6 +287,14 @@ def test_unknown_name(train):
         evenly.compare(train, train)["x"]
 
 
+def test_a_data_set_without_rows_has_no_shares():
+    full = evenly.fit({"a": [1.0, np.nan], "b": [1, 2]})
+    for pair, share in (((full, 0), "50 % → -  no rows after"), ((0, full), "- → 50 %  no rows")):
+        text = repr(evenly.compare(*(x or evenly.Moments.empty(["a", "b"]) for x in pair)))
+        assert share in text
+        assert "dtype" not in text
+
+
 def test_empty_data_sets_can_be_compared():
     comparison = evenly.compare(evenly.Moments.empty(["a"]), evenly.Moments.empty(["a"]))
     assert comparison.over == ()

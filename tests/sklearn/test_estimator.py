@@ -302,8 +302,21 @@ def test_from_moments_equals_fit(frame, tmp_path):
     assert scaler.n_features_in_ == 3
 
 
+def test_from_moments_with_a_distribution_learns_further():
+    x = np.arange(12.0).reshape(4, 3)
+    scaler = StandardScaler.from_moments(evenly.fit(x, distribution=True)).partial_fit(x + 1)
+    assert scaler.moments_ == evenly.fit(np.concatenate([x, x + 1]))
+    assert scaler.moments_.median.tolist() == [5, 6, 7]
+
+
+def test_from_moments_rejects_moments_without_rows():
+    """Every result would be NaN."""
+    with pytest.raises(DataError, match=r"one row\. Received: moments without rows"):
+        StandardScaler.from_moments(evenly.Moments.empty(3))
+
+
 def test_from_moments_rejects_moments_without_columns():
-    with pytest.raises(DataError, match=r"at least one column. Received: moments without columns"):
+    with pytest.raises(DataError, match=r"one column and one row\. Received: moments without col"):
         StandardScaler.from_moments(evenly.Moments.empty())
 
 

@@ -188,6 +188,21 @@ def test_empty_batch_only_changes_num_batches_tracked(shape: tuple[int, ...]) ->
         assert torch.equal(mine, its)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 5), (4, 3, 0)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("options", [{}, {"track_running_stats": False}, {"bias": False}], ids=str)
+def test_empty_batch_has_gradients_of_zero(
+    shape: tuple[int, ...], dtype: torch.dtype, options: dict[str, bool]
+) -> None:
+    """As torch's: `DistributedDataParallel` waits for them, and weight decay needs them."""
+    layer = et.BatchNorm1d(3, **options)
+    y = layer(torch.zeros(shape, dtype=dtype))
+    assert y.dtype is dtype
+    y.sum().backward()
+    for parameter in layer.parameters():
+        assert torch.equal(parameter.grad, torch.zeros(3))
+
+
 @pytest.mark.parametrize(("lazy", "becomes", "shape"), LAZY, ids=str)
 def test_lazy_layer_becomes_batch_norm(lazy: type, becomes: type, shape: tuple[int, ...]) -> None:
     layer = lazy(momentum=0.5, single="running")
@@ -326,9 +341,10 @@ def test_unknown_option_value_raises(option: str) -> None:
         et.BatchNorm1d(3, **{option: "never"})
 
 
-def test_virtual_batch_size_of_one_raises() -> None:
-    with pytest.raises(DataError, match="virtual_batch_size must be 2 or more"):
-        et.BatchNorm1d(3, virtual_batch_size=1)
+@pytest.mark.parametrize("size", [1, 2.5, "32"])
+def test_virtual_batch_size_that_is_no_size_raises(size: object) -> None:
+    with pytest.raises(DataError, match="virtual_batch_size must be an integer, 2 or more"):
+        et.BatchNorm1d(3, virtual_batch_size=size)
 
 
 def test_repr_lists_changed_options() -> None:
@@ -410,6 +426,20 @@ def test_update_step_equals_one_large_batch() -> None:
     assert accumulated.num_batches_tracked == 1
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_update_bn_updates_layers_that_wait_for_a_step(training: bool) -> None:
+    """It runs no optimizer, and sets momentum=None: the statistics stayed 0 and 1."""
+    batches = rows(24, 3, offset=5).split(8)
+    model, other = (nn.Sequential(x(3)) for x in (et.BatchNorm1d, nn.BatchNorm1d))
+    et.convert(model, update="step").train(training)
+    for each in (model, other):
+        torch.optim.swa_utils.update_bn(batches, each)
+    assert model[0].momentum == 0.1
+    assert model[0].num_batches_tracked == 3
+    assert near(model[0].running_mean, other[0].running_mean)
+    assert near(model[0].running_var, other[0].running_var)
+
+
 def test_update_step_ignores_other_optimizers() -> None:
     layer, other = et.BatchNorm1d(3, update="step"), nn.Linear(3, 3)
     layer(rows(5, 3))
@@ -480,7 +510,11 @@ def test_batch_of_padding_has_no_update_and_zero_gradients() -> None:
 @pytest.mark.parametrize(
     ("padding", "message"),
     [
-        ({"mask": torch.ones(4)}, "mask must be boolean"),
+        ({"mask": torch.ones(4)}, "mask must be a boolean tensor.*Received: torch.float32"),
+        ({"mask": [True] * 4}, "mask must be a boolean tensor.*Received: list"),
+        ({"lengths": [6, 2, 2, 5]}, r"lengths must be a tensor.*Received: list.*torch.tensor\("),
+        ({"lengths": torch.tensor([7, 2, 2, 5])}, "the length of the input, 6. Received: 2 to 7"),
+        ({"lengths": torch.tensor([6, 2, -1, 5])}, "the length of the input, 6. Received: -1 to 6"),
         ({"mask": torch.ones(5, dtype=torch.bool)}, "mask must have the shape"),
         ({"mask": torch.ones(4, 3, 6, dtype=torch.bool)}, "mask must have the shape"),
         ({"lengths": torch.ones(4)}, "lengths must be integers"),

@@ -274,6 +274,25 @@ def test_moments_is_a_copy_and_can_be_assigned():
 # Shapes and types
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64], ids=str)
+def test_unsigned_integers_are_learned_and_normalized(dtype):
+    """PyTorch has few operations for those of more than 8 bits, which 16-bit images have."""
+    x = ROWS.to(dtype)
+    layer = Normalize.fit(x)
+    expected = Normalize.fit(ROWS)(ROWS)
+    assert torch.equal(layer(x), expected)
+    learned = Normalize(3)
+    learned(x)
+    assert torch.equal(learned.eval()(x), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.complex64], ids=str)
+def test_numbers_without_operations_are_refused(dtype):
+    for layer in (Normalize(3), Normalize.fit(ROWS)):
+        with pytest.raises(DataError, match=rf"dense tensor of integers.*Received: {dtype}"):
+            layer(ROWS.to(dtype))
+
+
 @pytest.mark.parametrize(
     ("shape", "axis"), [((4, 3), 1), ((4, 3, 5), 1), ((4, 3, 2, 2), 1), ((4, 5, 3), -1), ((3,), -1)]
 )

@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import io
 import pickle
+import threading
 from typing import Any
 
 import pytest
@@ -400,3 +401,25 @@ def test_assigned_moments_are_in_the_copies_of_the_buffers():
     average.update_parameters(model)
     with pytest.raises(DataError, match=r"needs statistics"):
         average.eval()(X)
+
+
+# Threads
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "quantile"}])
+def test_threads_that_train_one_layer_lose_no_rows(options):
+    """The buffers that one thread wrote were a change by other code to the next."""
+    layer, batches = Normalize(3, **options), torch.randn(120, 7, 3) * 100
+
+    def learn(part):
+        for batch in part:
+            layer(batch)
+            copy.deepcopy(layer)
+
+    threads = [threading.Thread(target=learn, args=[batches[i::4]]) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert layer.moments == evenly.fit(batches.reshape(-1, 3))
+    assert torch.equal(layer.eval()(batches[0]), layer.moments.normalize(batches[0], **options))

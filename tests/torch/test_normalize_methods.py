@@ -56,8 +56,36 @@ def test_a_layer_without_distribution_loads_the_sums_of_one_with_it():
     plain.load_state_dict(layer.state_dict())
     assert plain.moments.distribution == 0
     assert torch.equal(plain(X), layer(X))
-    with pytest.raises((DataError, RuntimeError), match="need a distribution"):
+    with pytest.raises((DataError, RuntimeError), match="must have a distribution"):
         Normalize(3, method="robust").load_state_dict(plain.state_dict())
+
+
+@pytest.mark.parametrize("options", [{"method": "quantile"}, {"distribution": True}])
+def test_statistics_without_a_distribution_are_refused_and_change_nothing(options):
+    layer = torch.nn.Sequential(Normalize.fit(X[:9], **options))
+    before = layer[0].moments
+    with pytest.raises(DataError, match=r"must have a distribution\..*distribution=True"):
+        layer[0].moments = evenly.fit(X)
+    with pytest.raises(DataError, match="must have a distribution"):
+        Normalize.from_moments(evenly.fit(X), **options)
+    with pytest.raises(RuntimeError, match=r"0\._extra_state: .* must have a distribution"):
+        layer.load_state_dict({f"0.{k}": v for k, v in Normalize.fit(X).state_dict().items()})
+    assert layer[0].moments == before
+    assert torch.equal(layer(X), Normalize.fit(X[:9], **options)(X))
+    layer[0].moments = evenly.Moments.empty(3)
+    assert layer[0].moments.distribution == 1024
+
+
+@pytest.mark.parametrize("option", [{"correction": 1}, {"tolerance": 1e-6}])
+def test_options_of_the_standard_deviation_are_refused_by_the_constructor(option):
+    """Not by the first batch."""
+    with pytest.raises(DataError, match=r"only method='standard' uses.*method='minmax'"):
+        Normalize(3, method="minmax", **option)
+
+
+def test_inverse_without_statistics_raises():
+    with pytest.raises(DataError, match="needs at least one value per column"):
+        Normalize(3, method="quantile").inverse()
 
 
 def test_features_without_a_spread_are_constant_while_learning():

@@ -247,6 +247,12 @@ def test_constructor_takes_integers_of_numpy():
     assert repr(Normalize(np.int64(3))) == "Normalize(3)"
 
 
+@pytest.mark.parametrize("axis", ["channels", 1.0, None])
+def test_feature_axis_that_is_no_integer_raises(axis):
+    with pytest.raises(DataError, match=rf"the number of an axis\. Received: '?{axis}.*Pass 1 if"):
+        Normalize(3, feature_axis=axis)
+
+
 @pytest.mark.parametrize("layer", [Normalize(3), Normalize.fit(X), Normalize.fit(X).inverse()])
 def test_input_that_is_no_tensor_raises(layer):
     for x, received in [(X.numpy(), r"ndarray of shape \(50, 3\)"), ([[1.0, 2.0, 3.0]], "list of")]:

@@ -154,7 +154,10 @@ def _between(a: Floats, b: Floats, share: Floats) -> Floats:
 def check_quantiles(q: npt.ArrayLike, method: str) -> Floats:
     """Return the shares of quantiles as an array, after checking them and the method."""
     check_choice("method", method, METHODS)
-    shares = np.asarray(q, np.float64)
+    try:
+        shares = np.asarray(q, np.float64)
+    except (TypeError, ValueError):  # no numbers
+        shares = np.array(np.nan)
     if not ((shares >= 0) & (shares <= 1)).all():
         raise DataError(
             f"A quantile must be from 0 to 1. Received: {q!r}. The median is 0.5, and "

@@ -64,9 +64,11 @@ class ColumnDrift:
 
     @property
     def dtype_changed(self) -> bool:
-        """Whether the input dtypes differ."""
+        """Whether the input dtypes are known and differ."""
         before, after = self.before, self.after
-        return before is not None and after is not None and before.dtype != after.dtype
+        if before is None or after is None or not (before.dtype and after.dtype):
+            return False
+        return before.dtype != after.dtype
 
     @property
     def label(self) -> str:

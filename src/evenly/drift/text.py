@@ -126,11 +126,11 @@ def mean_text(facts: ColumnFacts | None) -> str:
 
 
 def missing_text(column: ColumnDrift) -> str:
-    """Return the shares of missing values before and after; empty if both are 0."""
-    shares = [side.missing_share for side in (column.before, column.after) if side is not None]
-    if not any(shares):
+    """Return the shares of missing values before and after; empty if there are none."""
+    sides = [side for side in (column.before, column.after) if side is not None]
+    if not any(side.missing for side in sides):
         return ""
-    return " → ".join(share_text(share) for share in shares)
+    return " → ".join(share_text(side.missing_share) if side.rows else "-" for side in sides)
 
 
 def rank_text(column: ColumnDrift, earlier: int) -> str:
@@ -182,7 +182,9 @@ def remarks(column: ColumnDrift) -> Sequence[str]:
         lines.append(f"over: {', '.join(column.over)}")
     if column.dtype_changed and before is not None and after is not None:
         what = "not comparable" if column.change else "dtype"
-        lines.append(f"{what}: {before.dtype or 'none'} → {after.dtype or 'none'}")
+        lines.append(f"{what}: {before.dtype} → {after.dtype}")
+    if before is not None and after is not None and bool(before.rows) != bool(after.rows):
+        lines.append("no rows after" if before.rows else "no rows before")
     if column.change == "":
         lines += _range(column)
     return lines

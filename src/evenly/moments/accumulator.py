@@ -1,7 +1,9 @@
 """Update, merge and subtract moments."""
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
 
@@ -54,7 +56,7 @@ class ColumnAccumulator(DistributionMixin):
     @classmethod
     def empty(
         cls,
-        columns: int | Sequence[str] | None = None,
+        columns: int | str | Sequence[str] | None = None,
         *,
         sources: Iterable[str] = (),
         distribution: bool | int = False,
@@ -64,7 +66,8 @@ class ColumnAccumulator(DistributionMixin):
         Parameters
         ----------
         columns
-            The number of columns, or their names. None: those of the first update.
+            The number of columns, or their names, one or several. None: those of the first
+            update.
         sources
             The sources of the rows, for the statistics file.
         distribution
@@ -75,13 +78,9 @@ class ColumnAccumulator(DistributionMixin):
         ColumnError
             For repeated names.
         DataError
-            For an invalid number of bins.
+            For a negative number, and an invalid number of bins.
         """
-        if columns is None or isinstance(columns, int):
-            names, number = None, columns or 0
-        else:
-            names = unique_names(columns)
-            number = len(names)
+        names, number = _names_and_number(columns)
         state = _core.State(number, bins=most_bins(distribution))
         return cls(state, names, ("",) * number, sources)
 
@@ -370,6 +369,26 @@ class ColumnAccumulator(DistributionMixin):
     def copy(self) -> Self:
         """Return an independent copy."""
         return self._with_state(self._state.copy())
+
+
+def _names_and_number(columns: int | str | Sequence[str] | None) -> tuple[ColumnNames, int]:
+    """Return the names of columns, if any, and their number."""
+    if columns is None:
+        return None, 0
+    if isinstance(columns, str):
+        return (columns,), 1
+    if isinstance(columns, Iterable):
+        names = unique_names(columns)
+        return names, len(names)
+    number = -1
+    with suppress(TypeError):  # raised for what is no integer
+        number = operator.index(columns)
+    if number < 0:
+        raise DataError(
+            "The columns must be a number, 0 or more, or names. "
+            f"Received: {columns!r}. Pass x.shape[-1], for example."
+        )
+    return None, number
 
 
 def _subtraction_error(whole: ColumnAccumulator, part: ColumnAccumulator, index: int) -> DataError:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly import _core
+from evenly.chosen_columns import as_names
 from evenly.columns import column_indices
 from evenly.distribution.bins import Bins, Counts, Floats
 from evenly.distribution.column_bins import column_bins
@@ -252,7 +253,7 @@ class DistributionMixin(StatisticsMixin):
 
     def _index_of(self, column: ColumnName | None) -> int:
         if column is not None:
-            name = column if isinstance(column, int) else str(column)
+            (name,) = as_names([column])
             return column_indices([name], self.columns, self.num_features)[0]
         if self.num_features != 1:
             raise ColumnError(
@@ -283,6 +284,8 @@ class DistributionMixin(StatisticsMixin):
     def _quantiles(self, q: npt.ArrayLike, method: str) -> Ranked:
         at = check_quantiles(q, method)
         self._check_distribution()
+        if not self.count.any():  # columns have no bins before the first row
+            return Ranked(*np.full((3, *at.shape, self.num_features), np.nan))
         low, high, exact = self.min, self.max, not self.extremes_are_bounds
         parts = []
         for start, bins in column_bins(self._state):
@@ -290,8 +293,6 @@ class DistributionMixin(StatisticsMixin):
             ends = low[start:stop], high[start:stop]
             parts.append(quantiles(bins, *ends, at.ravel(), method, exact_ends=exact))
         shape = (*at.shape, self.num_features)
-        if not parts:
-            return Ranked(*np.empty((3, *shape)))
         joined = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         return Ranked(*(part.reshape(shape) for part in joined))
 
@@ -301,7 +302,10 @@ class DistributionMixin(StatisticsMixin):
         column: ColumnName | None,
         count: Callable[[CumulativeCounts, Floats], tuple[Floats, ...]],
     ) -> tuple[Floats, ...]:
-        at = np.asarray(x, np.float64)
+        self._check_distribution()
+        at = _as_numbers(x)
+        if column is None and not self.num_features:
+            return np.empty((*at.shape, 0)), np.empty((*at.shape, 0))
         one = column is not None or self.num_features == 1
         indices = [self._index_of(column)] if one else [*range(self.num_features)]
         columns = [
@@ -311,3 +315,13 @@ class DistributionMixin(StatisticsMixin):
         if one:
             return columns[0]
         return tuple(np.stack(part, axis=-1) for part in zip(*columns, strict=True))
+
+
+def _as_numbers(x: npt.ArrayLike) -> Floats:
+    try:
+        return np.asarray(x, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"A share is that of the values up to a number. Received: {x!r}. Pass one or more "
+            "numbers."
+        ) from None

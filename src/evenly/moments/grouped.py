@@ -6,6 +6,7 @@ from typing import Any, Never, Self, Unpack, overload
 import numpy as np
 
 from evenly import _core
+from evenly.chosen_columns import as_names
 from evenly.columns import column_indices
 from evenly.errors import ColumnError, EvenlyError, suggest
 from evenly.group_keys import (
@@ -166,7 +167,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             )
             return self._ungrouped(Moments(state, columns, dtypes, sources, state.rows))
 
-    def select(self, names: Iterable[str | int]) -> Self:
+    def select(self, names: str | int | Iterable[str | int]) -> Self:
         """Return the moments of some columns of every group, in the given order.
 
         Raises
@@ -175,7 +176,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
             For an unknown or repeated column.
         """
         with self._lock:
-            return self._with_columns(column_indices(list(names), self.columns, self._width))
+            return self._with_columns(column_indices(as_names(names), self.columns, self._width))
 
     # The file
 

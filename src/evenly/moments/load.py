@@ -1,7 +1,7 @@
 """Load and merge moments, with or without groups."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
 from evenly import _core, statistics_file
@@ -107,6 +107,11 @@ def merge(moments: Iterable[Any]) -> Any:
         raise UnsupportedTypeError(
             "merge adds several moments or statistics files. "
             f"Received: {moments!r}. Pass a list of paths, or evenly.load(path) for a single one."
+        )
+    if isinstance(moments, Mapping | _Loaded) or not isinstance(moments, Iterable):
+        raise UnsupportedTypeError(
+            "merge adds several moments or statistics files. Received: one value of type "
+            f"{type(moments).__name__}. Pass a list of them: [a, b], or the values of a dict."
         )
     total: Any = None
     for part in map(_as_moments, moments):

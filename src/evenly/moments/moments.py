@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Never, TypeAlias, Unpack, overload
 
 from evenly import _core, statistics_file
+from evenly.chosen_columns import as_names
 from evenly.columns import ColumnNames, column_indices
 from evenly.dispatch import is_traced
 from evenly.errors import StatisticsFileError
@@ -85,20 +86,20 @@ class Moments(ColumnAccumulator):
 
     # Selection and serialization
 
-    def select(self, names: Iterable[str | int]) -> "Moments":
+    def select(self, names: str | int | Iterable[str | int]) -> "Moments":
         """Return the moments of some columns, in the given order.
 
         Parameters
         ----------
         names
-            The names of the columns, or their positions if they have no names.
+            The names of the columns, or their positions if they have no names; one or several.
 
         Raises
         ------
         ColumnError
             For an unknown or repeated column.
         """
-        return self._take_columns(column_indices(list(names), self.columns, self.num_features))
+        return self._take_columns(column_indices(as_names(names), self.columns, self.num_features))
 
     def __getitem__(self, names: str | int | Sequence[str | int]) -> "Moments":
         """Return ``moments["a"]`` or ``moments["a", "b"]``, like `select`.
@@ -106,7 +107,7 @@ class Moments(ColumnAccumulator):
         A tuple that is the label of a column of pandas selects that column.
         """
         is_label = isinstance(names, tuple) and str(names) in (self.columns or ())
-        return self.select([str(names)] if is_label or isinstance(names, str) else _several(names))
+        return self.select([str(names)] if is_label else names)
 
     def __reduce__(self) -> tuple[Callable[..., "Moments"], PickledMoments]:
         state = self._state.copy()
@@ -354,10 +355,6 @@ class Moments(ColumnAccumulator):
         key = inverse, constant, correction, tolerance, too_few, method
         result = self._cached(key, compute)
         return result if limits is None else replace(result, clip=limits)
-
-
-def _several(names: int | Sequence[str | int]) -> Sequence[str | int]:
-    return [names] if isinstance(names, int) else names
 
 
 def _restore(

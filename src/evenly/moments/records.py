@@ -52,7 +52,10 @@ def bins_of(state: _core.State, index: int) -> Bins:
         return Bins(0, np.empty(0, np.uint64), np.empty(0, np.int64))
     shift, keys, counts = found
     # The core returns int64 as `long long`, which NumPy prints with its name.
-    return Bins(shift, keys.astype(np.uint64), counts.astype(np.int64))
+    keys, counts = keys.astype(np.uint64), counts.astype(np.int64)
+    for array in (keys, counts):  # they are cached
+        array.flags.writeable = False
+    return Bins(shift, keys, counts)
 
 
 def state_from_records(

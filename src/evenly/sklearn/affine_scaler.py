@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from sklearn.base import (
@@ -12,17 +12,23 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from evenly.errors import DataError
 from evenly.moments import Moments
 from evenly.sklearn import array_api, validation
 from evenly.sklearn.fitted_attributes import fit_callbacks
+from evenly.sklearn.given_moments import as_scaler_moments
 from evenly.sklearn.scaling import apply_scaling
 from evenly.transform import Scaling
 from evenly.transform.affine_scaling import AnchorArrays, Anchors, affine_scaling
 from evenly.transform.methods import Method
+from evenly.typing import Path
 
 _STATE = ("moments_", "_like", "n_features_in_", "feature_names_in_")
+_FORMATS = ("csr", "csc")
+"""The formats of sparse matrices that are kept."""
 
 
 class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -49,8 +55,78 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for low, high in self.moments_._state.extremes():
             yield None if low is None else (Fraction(low), Fraction(high))
 
-    def _check(self, x: object) -> None:
-        """Check the parameters, and whether the data may be sparse."""
+    def _check_parameters(self) -> None:
+        """Check what scikit-learn's constraints of the parameters do not."""
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
+        """Raise an error for a sparse matrix whose zeros would not stay zeros."""
+
+    @overload
+    @classmethod
+    def from_moments(
+        cls, moments: Moments | Path, *, frozen: Literal[False] = False, **parameters: Any
+    ) -> Self: ...
+    @overload
+    @classmethod
+    def from_moments(
+        cls, moments: Moments | Path, *, frozen: Literal[True], **parameters: Any
+    ) -> FrozenEstimator: ...
+    @classmethod
+    def from_moments(
+        cls, moments: Moments | Path, *, frozen: bool = False, **parameters: Any
+    ) -> Any:
+        """Create a fitted scaler from existing moments, as `StandardScaler.from_moments`.
+
+        Parameters
+        ----------
+        moments
+            Moments of at least one column, or the path of a statistics file. `RobustScaler` needs
+            a distribution: ``evenly.fit(x, distribution=True)``.
+        frozen
+            Return the scaler in scikit-learn's ``FrozenEstimator``, whose `fit` does nothing.
+        parameters
+            As in the constructor.
+
+        Raises
+        ------
+        DataError
+            If the moments have no columns or no rows, no distribution although the scaler needs
+            one, or extremes that are only bounds although it needs these.
+        UnsupportedTypeError
+            If they are the moments of groups.
+
+        Examples
+        --------
+        >>> import evenly
+        >>> from evenly.sklearn import MinMaxScaler
+        >>> MinMaxScaler.from_moments(evenly.fit([[1.0], [3.0]])).transform([[2.0]])
+        array([[0.5]])
+        """
+        given = as_scaler_moments(moments)
+        scaler = cls(**{**cls._parameters_of(given), **parameters})
+        scaler._set_moments(scaler._checked(given))
+        return FrozenEstimator(scaler) if frozen else scaler
+
+    @classmethod
+    def _parameters_of(cls, moments: Moments) -> dict[str, Any]:
+        """Return the parameters that follow from given moments."""
+        return {}
+
+    def _checked(self, moments: Moments) -> Moments:
+        """Return moments that the scaler can add rows to, or raise an error."""
+        if moments.extremes_are_bounds:
+            raise DataError(
+                f"{type(self).__name__} needs the smallest and the largest value of each column. "
+                "Received: moments from which rows were subtracted, whose extremes are bounds. Fit "
+                "the remaining rows, or choose StandardScaler or RobustScaler."
+            )
+        return moments.without_distribution()
+
+    def _set_moments(self, moments: Moments) -> None:
+        self.moments_, self._like = moments, None
+        self.n_features_in_ = moments.num_features
+        if moments.columns is not None:
+            self.feature_names_in_ = np.array(moments.columns, dtype=object)
 
     def fit(self, X: object, y: object = None) -> Self:  # noqa: N803
         """Compute the statistics of ``X``, discarding those of earlier fits.
@@ -88,7 +164,8 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Any batches in any order give the same bits as one `fit` of all rows. The parameters and
         the errors are those of `fit`.
         """
-        self._check(X)
+        self._check_parameters()
+        self._check_sparse(X, verb="center")
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
         with fit_callbacks(self, x, y):
@@ -116,10 +193,12 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         ValueError
-            For input that scikit-learn rejects, such as other columns.
+            For input that scikit-learn rejects, such as other columns, and for a sparse matrix
+            whose zeros would not stay zeros.
         """
         check_is_fitted(self)
-        x = validation.validate_transform(self, X)
+        x = validation.validate_transform(self, X, formats=_FORMATS)
+        self._check_sparse(x, verb="center")
         return apply_scaling(x, self._scaling(inverse=False), in_place=not self.copy)
 
     def inverse_transform(self, X: object) -> Any:  # noqa: N803
@@ -128,7 +207,8 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The parameters, the result and the errors are those of `transform`.
         """
         check_is_fitted(self)
-        x = validation.validate_inverse(self, X)
+        x = validation.validate_inverse(self, X, formats=_FORMATS)
+        self._check_sparse(x, verb="uncenter")
         return apply_scaling(x, self._scaling(inverse=True), in_place=not self.copy)
 
     def _scaling(self, *, inverse: bool) -> Scaling:
@@ -165,10 +245,8 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _with_moments(self, moments: Moments) -> Self:
         result = clone(self)
-        result.moments_, result._like = moments, self._like
-        result.n_features_in_ = self.n_features_in_
-        if moments.columns is not None:
-            result.feature_names_in_ = np.array(moments.columns, dtype=object)
+        result._set_moments(moments)
+        result._like = self._like
         return result
 
     def __sklearn_is_fitted__(self) -> bool:

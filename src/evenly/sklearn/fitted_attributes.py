@@ -23,7 +23,9 @@ class FittedAttribute:
     def __init__(self, read: Callable[[Any], Any]) -> None:
         self._read = read
         self.__doc__ = read.__doc__
-        self._name = read.__name__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
     def __get__(self, scaler: object, owner: type) -> Any:
         if scaler is None:
@@ -40,8 +42,8 @@ class FittedAttribute:
     def __set__(self, scaler: object, value: object) -> Never:
         raise AttributeError(
             f"{self._name} is computed from moments_ and cannot be set. Received: "
-            f"{type(value).__name__}. Create a scaler with StandardScaler.from_moments; to set "
-            "statistics by hand, use scikit-learn's scaler."
+            f"{type(value).__name__}. Create a scaler with {type(scaler).__name__}.from_moments; "
+            "to set statistics by hand, use scikit-learn's scaler."
         )
 
 

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from evenly.distribution.option import DEFAULT_BINS, MAX_BINS, MIN_BINS
 from evenly.errors import DataError, UnsupportedTypeError
+from evenly.moments import Moments
 from evenly.sklearn import validation
 from evenly.sklearn.affine_scaler import AffineScaler
 from evenly.sklearn.fitted_attributes import FittedAttribute
@@ -80,13 +81,16 @@ class MinMaxScaler(AffineScaler, preprocessing.MinMaxScaler):
         low, high = self.feature_range
         return (high - low) / _without_zeros(self.moments_.max - self.moments_.min)
 
-    def _check(self, x: object) -> None:
+    def _check_parameters(self) -> None:
         low, high = self.feature_range
-        if low >= high:
+        if not (low < high and np.isfinite([low, high]).all()):
             raise DataError(
-                "Minimum of desired feature range must be smaller than maximum. Received: "
+                "Minimum of desired feature range must be smaller than maximum, and both finite. "
+                "Received: "
                 f"feature_range={self.feature_range}. Pass (0, 1), for example."
             )
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
         if sparse.issparse(x):
             raise UnsupportedTypeError(
                 "MinMaxScaler does not support sparse input. Consider using MaxAbsScaler instead. "
@@ -216,6 +220,18 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
     def _bins(self) -> int:
         return self.bins
 
+    @classmethod
+    def _parameters_of(cls, moments: Moments) -> dict[str, Any]:
+        return {"bins": moments.distribution} if moments.distribution else {}
+
+    def _checked(self, moments: Moments) -> Moments:
+        if not moments.distribution:
+            raise DataError(
+                "RobustScaler needs moments with a distribution. Received: moments without one. "
+                "Fit the data with evenly.fit(x, distribution=True)."
+            )
+        return moments.with_bins(self.bins)
+
     @FittedAttribute
     def center_(self) -> Floats | None:
         """The median of each column; None when ``with_centering=False``."""
@@ -234,14 +250,24 @@ class RobustScaler(AffineScaler, preprocessing.RobustScaler):
             spread = spread / (stats.norm.ppf(high) - stats.norm.ppf(low))
         return spread
 
-    def _check(self, x: object) -> None:
+    def _check_parameters(self) -> None:
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise DataError(
                 f"Invalid quantile range: {self.quantile_range}. It must be two percentages in "
                 "ascending order, from 0 to 100."
             )
-        validation.check_sparse(x, with_mean=self.with_centering, verb="center")
+        if self.unit_variance and self.with_scaling and not 0 < low < high < 100:
+            raise DataError(
+                "With unit_variance=True, the quantiles of a normal distribution are compared, "
+                "which must be finite and differ. Received: "
+                f"quantile_range={self.quantile_range}. Pass (25, 75), for example."
+            )
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
+        validation.check_sparse(
+            x, option="with_centering", is_centered=self.with_centering, verb=verb
+        )
 
     def _anchors(self) -> Iterator[Anchors]:
         centers = self.moments_.median

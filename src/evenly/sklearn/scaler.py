@@ -1,6 +1,5 @@
 """scikit-learn's `StandardScaler`, with exact moments as its only state."""
 
-import os
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self, overload
@@ -13,10 +12,10 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from evenly.columns import ColumnNames
-from evenly.errors import DataError, UnsupportedTypeError
-from evenly.moments import Moments, load
+from evenly.moments import Moments
 from evenly.sklearn import array_api, fitted_attributes, onnx, validation
 from evenly.sklearn.fitted_attributes import FittedAttribute, fit_callbacks
+from evenly.sklearn.given_moments import as_scaler_moments
 from evenly.sklearn.scaling import apply_scaling, scaling_of
 from evenly.sources.weights import as_weights
 from evenly.typing import Path
@@ -181,7 +180,7 @@ class StandardScaler(preprocessing.StandardScaler):
         Raises
         ------
         DataError
-            If the moments have no columns.
+            If the moments have no columns or no rows.
         UnsupportedTypeError
             If they are the moments of groups.
 
@@ -192,21 +191,8 @@ class StandardScaler(preprocessing.StandardScaler):
         >>> StandardScaler.from_moments(moments).transform([[4.0]])
         array([[2.]])
         """
-        if isinstance(moments, str | os.PathLike):
-            moments = load(moments)
-        if not isinstance(moments, Moments):
-            raise UnsupportedTypeError(
-                "A scaler is made from Moments, or from the path of their statistics file. "
-                f"Received: {type(moments).__name__}. Pass grouped.total(), or one group: "
-                "grouped[key]."
-            )
-        if not moments.num_features:
-            raise DataError(
-                "A scaler needs moments of at least one column. Received: moments without columns. "
-                "Fit some data first."
-            )
         scaler = cls(**parameters)
-        scaler._set_moments(moments.copy())
+        scaler._set_moments(as_scaler_moments(moments))
         return FrozenEstimator(scaler) if frozen else scaler
 
     def fit(self, X: object, y: object = None, sample_weight: object = None) -> Self:  # noqa: N803
@@ -249,16 +235,20 @@ class StandardScaler(preprocessing.StandardScaler):
         """
         first = "moments_" not in vars(self)
         x = validation.validate_fit(self, X, reset=first)
-        validation.check_sparse(x, with_mean=self.with_mean, verb="center")
+        self._check_sparse(x, verb="center")
         with fit_callbacks(self, x, y, sample_weight):
             weights = None
             if sample_weight is not None:
                 weights = as_weights(array_api.to_numpy(_check_sample_weight(sample_weight, x)))
-            batch = validation.moments_of(x, weights, self._names())
+            bins = 0 if first else self.moments_.distribution  # those that it was created from
+            batch = validation.moments_of(x, weights, self._names(), bins)
             self.moments_ = batch if first else self.moments_ + batch
             self._weighted = weights is not None or vars(self).get("_weighted", False)
             self._like = array_api.prototype(x)
         return self
+
+    def _check_sparse(self, x: object, *, verb: str) -> None:
+        validation.check_sparse(x, option="with_mean", is_centered=self.with_mean, verb=verb)
 
     def _names(self) -> ColumnNames:
         """Return the column names of the first batch, if any."""
@@ -313,9 +303,7 @@ class StandardScaler(preprocessing.StandardScaler):
             check_is_fitted(self)
 
     def _scale(self, x: object, copy: bool | None, *, inverse: bool) -> Any:
-        validation.check_sparse(
-            x, with_mean=self.with_mean, verb="uncenter" if inverse else "center"
-        )
+        self._check_sparse(x, verb="uncenter" if inverse else "center")
         scaling = scaling_of(
             self.moments_,
             with_mean=self.with_mean,

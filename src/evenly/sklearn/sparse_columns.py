@@ -27,7 +27,7 @@ def moments_of(x: Any, weights: Weights, names: ColumnNames, bins: int = 0) -> M
 
 
 def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
-    """Multiply the stored values of a CSR matrix by the factors of their columns.
+    """Multiply the stored values of a CSR or CSC matrix by the factors of their columns.
 
     With ``in_place`` the result is ``x`` itself if its values are floats.
     """
@@ -45,10 +45,13 @@ def scale(x: Any, scaling: Scaling, *, in_place: bool) -> Any:
 
 def _scale_stored(x: Any, scaling: Scaling) -> npt.NDArray[np.float64]:
     """Multiply the stored values by the factors of their columns."""
-    factor = scaling.factor[x.indices]
+    columns = (
+        x.indices if x.format == "csr" else np.repeat(np.arange(x.shape[1]), np.diff(x.indptr))
+    )
+    factor = scaling.factor[columns]
     if scaling.power is None:
         return np.multiply(x.data, factor, out=factor)
-    power = scaling.power[x.indices]
+    power = scaling.power[columns]
     if scaling.inverse:
         return np.ldexp(x.data * factor, -power)
     return np.ldexp(x.data.astype(np.float64), power) * factor

@@ -4,6 +4,7 @@ scikit-learn converts integers to float64 first, which takes eight times the mem
 uint8. The core reads most dtypes directly, so only the others are converted.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,15 @@ def validate_fit(scaler: object, x: object, *, reset: bool) -> Any:
     )
 
 
-def validate_transform(scaler: Any, x: Any) -> Any:
-    """Check that ``x`` has the fitted features; return a dense array or CSR matrix."""
+def validate_transform(scaler: Any, x: Any, *, formats: Sequence[str] = ("csr",)) -> Any:
+    """Check that ``x`` has the fitted features; return an array, or a matrix in a format."""
     if not _is_valid(scaler, x):
         x = _without_mask(x)
         x = validate_data(
             scaler,
             x,
             reset=False,
-            accept_sparse="csr",
+            accept_sparse=formats,
             dtype=_conversion(x),
             ensure_all_finite=False,
         )
@@ -72,12 +73,12 @@ def _is_valid(scaler: Any, x: Any) -> bool:
     )
 
 
-def validate_inverse(scaler: Any, x: Any) -> Any:
+def validate_inverse(scaler: Any, x: Any, *, formats: Sequence[str] = ("csr",)) -> Any:
     """Validate ``x`` likewise; scikit-learn ignores feature names in the inverse."""
     x = _without_mask(x)
     x = check_array(
         x,
-        accept_sparse="csr",
+        accept_sparse=formats,
         dtype=_conversion(x),
         ensure_all_finite=False,
         estimator=scaler,
@@ -136,10 +137,16 @@ def moments_of(
         raise
 
 
-def check_sparse(x: Any, *, with_mean: bool, verb: str) -> None:
-    """Raise scikit-learn's error for a sparse matrix that would have to be centered."""
-    if with_mean and sparse.issparse(x):
+def check_sparse(x: Any, *, option: str, is_centered: bool, verb: str) -> None:
+    """Raise scikit-learn's error for a sparse matrix that would have to be centered.
+
+    Parameters
+    ----------
+    option
+        The parameter of the scaler that says whether it centers.
+    """
+    if is_centered and sparse.issparse(x):
         raise DataError(
-            f"Cannot {verb} sparse matrices: pass `with_mean=False` instead. "
+            f"Cannot {verb} sparse matrices: pass `{option}=False` instead. "
             f"Received: {type(x).__name__} of shape {x.shape}, whose zeros would all be stored."
         )

@@ -1,5 +1,7 @@
 """Find the axis of an array that holds its columns."""
 
+import operator
+
 from evenly.errors import DataError, format_names, suggest
 from evenly.typing import FeatureAxis
 
@@ -48,7 +50,7 @@ def axis_number(shape: tuple[int, ...], feature_axis: FeatureAxis, label: str) -
     Raises
     ------
     DataError
-        If it is None for three or more dimensions, or a name.
+        If it is None for three or more dimensions, a name, or another value.
 
     >>> axis_number((5, 3), None, "x"), axis_number((5, 3, 8, 8), 1, "x")
     (-1, 1)
@@ -59,7 +61,7 @@ def axis_number(shape: tuple[int, ...], feature_axis: FeatureAxis, label: str) -
             f"xarray. Received: {feature_axis!r}, and {label} of shape {shape}. Pass a number."
         )
     if feature_axis is not None:
-        return feature_axis
+        return _as_integer(feature_axis, label, shape)
     if len(shape) <= 2:
         return -1
     first, last = _LAYOUTS.get(len(shape), ("N×C×…", "N×…×C"))
@@ -84,6 +86,17 @@ def check_table_axis(feature_axis: FeatureAxis, label: str) -> None:
             "The columns of a table are its features, so feature_axis= is for arrays. "
             f"Received: feature_axis={feature_axis!r} for {label}. Omit it, or pass an array."
         )
+
+
+def _as_integer(feature_axis: int, label: str, shape: tuple[int, ...]) -> int:
+    try:
+        return operator.index(feature_axis)
+    except TypeError:
+        raise DataError(
+            "feature_axis must be the number of an axis. "
+            f"Received: {feature_axis!r:.80}, and {label} of shape {shape}. Pass 1 or -1, for "
+            "example."
+        ) from None
 
 
 def axis_by_name(

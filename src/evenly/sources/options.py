@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from evenly.errors import ColumnError, DataError
+from evenly.chosen_columns import as_names
+from evenly.errors import DataError
 from evenly.sources.files.csv_options import CsvFormat, parse_csv_options
 from evenly.sources.group_names import parse_by
 from evenly.sources.selection import ColumnSelection
@@ -65,8 +66,8 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if self.columns is not None:  # an iterator could be read only once
-            object.__setattr__(self, "columns", _as_tuple(self.columns))
-        object.__setattr__(self, "exclude", _as_tuple(self.exclude))
+            object.__setattr__(self, "columns", as_names(self.columns))
+        object.__setattr__(self, "exclude", as_names(self.exclude))
         if self.csv is not None:
             object.__setattr__(self, "csv", parse_csv_options(self.csv))
         if self.mode not in MODES:
@@ -131,25 +132,3 @@ class FitOptions(ReadOptions):
     infinite: Infinite = "error"
     threads: int | None = None
     distribution: int = 0
-
-
-def _as_tuple(names: Columns) -> tuple[str | int, ...]:
-    """Return names and positions as a tuple; a single one is treated as a list of one.
-
-    Integers are labels of pandas, or positions in arrays; tuples are labels of several levels.
-
-    >>> _as_tuple("height"), _as_tuple([2]), _as_tuple([("close", "AAA")])
-    (('height',), (2,), ("('close', 'AAA')",))
-    """
-    several = (names,) if isinstance(names, str | int) else tuple(names)
-    result: tuple[str | int, ...] = tuple(
-        str(name) if isinstance(name, tuple) else name  # type: ignore[misc]  # checked below
-        for name in several
-    )
-    for name in result:
-        if not (isinstance(name, str) or hasattr(name, "__index__")):
-            raise ColumnError(
-                "columns= and exclude= take names and positions. "
-                f"Received: {name!r} of type {type(name).__name__}."
-            )
-    return result

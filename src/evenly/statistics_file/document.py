@@ -14,7 +14,7 @@ from typing import Any
 
 from evenly.columns import first_duplicate
 from evenly.distribution.option import MAX_BINS, MIN_BINS
-from evenly.errors import SourceError, StatisticsFileError
+from evenly.errors import SourceError, StatisticsFileError, UnsupportedTypeError
 from evenly.redaction import redact, redact_url
 from evenly.sources.urls import is_url, with_storage
 from evenly.statistics_file import column as column_format
@@ -178,6 +178,11 @@ def has_groups(document: JsonObject) -> bool:
 
 def parse_document(content: bytes) -> JsonObject:
     """Parse the JSON object of a statistics file, checking its version only."""
+    if not isinstance(content, bytes | bytearray):
+        raise UnsupportedTypeError(
+            "The content of a statistics file is bytes, as moments.to_bytes() returns. Received: "
+            f"{type(content).__name__}. Pass text.encode() for text, or load a file by its path."
+        )
     if len(content) > MAX_BYTES:
         raise StatisticsFileError(f"a statistics file has at most {MAX_BYTES:,} bytes.")
     check_structure(content)

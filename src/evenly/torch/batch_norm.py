@@ -80,10 +80,11 @@ class BatchNorm(ScriptableBatchNorm):
         for option, value in choices.items():
             check_choice(option, value, CHOICES[option])
             setattr(self, option, value)
-        if virtual_batch_size is not None and virtual_batch_size < 2:
+        is_size = isinstance(virtual_batch_size, int) and virtual_batch_size >= 2
+        if virtual_batch_size is not None and not is_size:
             raise DataError(
-                "virtual_batch_size must be 2 or more, because one sample has no variance. "
-                f"Received: {virtual_batch_size}. Pass None for the whole batch."
+                "virtual_batch_size must be an integer, 2 or more, because one sample has no "
+                f"variance. Received: {virtual_batch_size!r}. Pass None for the whole batch."
             )
         self.virtual_batch_size = virtual_batch_size
         self.exact = exact
@@ -252,7 +253,7 @@ class BatchNorm(ScriptableBatchNorm):
             return
         if self.update != "forward" and running_stats.is_recomputing():
             return
-        if self.update != "step":
+        if self.update != "step" or self.momentum is None:
             self._apply_update(batch)
         elif self._pending is None:
             self._pending = running_stats.AccumulatedStatistics(batch)
@@ -347,7 +348,8 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
         When to update the running statistics. ``"forward"``: at each forward pass in training,
         as torch. ``"batch"``: once per batch, even if activation checkpointing recomputes the
         forward pass. ``"step"``: once per optimizer step, with all rows since the last step;
-        choose it when gradients are accumulated over several batches.
+        choose it when gradients are accumulated over several batches. With ``momentum=None``,
+        which ``torch.optim.swa_utils.update_bn`` sets, it is the same as ``"batch"``.
     exact
         On accelerators, and under dispatch modes: subtract a value of each channel before the
         operator computes in float32, so that results are correct at any offset and constant

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 from torch import Tensor
 
 from evenly.moments import Moments
+from evenly.system.locks import ForkSafeLock
 from evenly.torch import extra_state, ranks
 from evenly.torch.buffers import Memory, StateTensors
 from evenly.typing import Infinite
@@ -55,9 +56,12 @@ class ExactState:
         The fingerprint of the buffers as last written; None while they are being written.
     is_written
         Whether the buffers have all rows.
+    guard
+        The lock of the statistics and the buffers, since several threads may call a layer.
     """
 
     def __init__(self, given: Moments) -> None:
+        self.guard = ForkSafeLock()
         self.in_ddp = False
         self.replace(given)
         self.written: Fingerprint | None = None

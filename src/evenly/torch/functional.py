@@ -126,7 +126,7 @@ def normalize_batch(
         return native.normalize_batch(x, weight, bias, eps)
     check_training(x, weight, bias, *running_stats, eps)
     if x.numel() == 0:
-        return x.clone(), None
+        return empty_result(x, weight, bias), None
     if mask is None and operators.supports(x, weight, bias):
         return operators.normalize_batch(x, weight, bias, eps)
     if mask is None and fused.supports(x):
@@ -163,6 +163,19 @@ def normalize_fixed(
     if mask is None and fused.supports(x):
         return fused.normalize_fixed(x, mean, variance, weight, bias, eps, exact=exact)
     return reference.normalize_fixed(x, mean, variance, weight, bias, eps, mask)
+
+
+def empty_result(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Return the result for a batch without values, with its derivatives.
+
+    The gradients of weight and bias are 0, as torch's: DistributedDataParallel waits for each
+    parameter, and optimizers skip those without a gradient.
+    """
+    y = x.clone()
+    for parameter in (weight, bias):
+        if parameter is not None:
+            y = y + parameter.sum().to(x.dtype)
+    return y
 
 
 def is_recording_graph() -> bool:

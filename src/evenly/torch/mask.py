@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from evenly.errors import DataError
+from evenly.torch.scaling import is_plain_cpu
 
 
 def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor | None:
@@ -23,10 +24,11 @@ def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Te
         return _mask_from_lengths(x, lengths)
     if mask is None:
         return None
-    if mask.dtype != torch.bool:
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        received = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise DataError(
-            f"mask must be boolean, True where a value counts. Received: {mask.dtype}. "
-            "Create one by a comparison: mask = tokens != padding."
+            "mask must be a boolean tensor, True where a value counts. "
+            f"Received: {received}. Create one by a comparison: mask = tokens != padding."
         )
     shape = tuple(mask.shape)
     if mask.ndim == 1:
@@ -44,11 +46,22 @@ def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Te
 
 
 def _mask_from_lengths(x: Tensor, lengths: Tensor) -> Tensor:
+    if not isinstance(lengths, Tensor):
+        raise DataError(
+            f"lengths must be a tensor of integers. Received: {type(lengths).__name__}. Pass "
+            "torch.tensor(lengths)."
+        )
     if x.ndim != 3 or lengths.shape != x.shape[:1] or lengths.is_floating_point():
         raise DataError(
             "lengths must be integers of shape (N,), for an input of shape (N, C, L). "
             f"Received: {lengths.dtype} of shape {tuple(lengths.shape)}, and an input of shape "
             f"{tuple(x.shape)}. Pass mask= for other shapes."
+        )
+    if is_plain_cpu(lengths) and ((lengths < 0) | (lengths > x.shape[2])).any():
+        raise DataError(
+            f"lengths must be from 0 to the length of the input, {x.shape[2]}. Received: "
+            f"{int(lengths.min())} to {int(lengths.max())}. Divide them like the layers before, "
+            "such as a convolution with a stride, or clamp them."
         )
     indices = torch.arange(x.shape[2], device=x.device)
     return (indices < lengths.to(x.device)[:, None])[:, None, :]

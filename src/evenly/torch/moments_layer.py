@@ -1,5 +1,6 @@
 """Base class of `Normalize` and `Denormalize`: options, and access to the statistics."""
 
+import operator
 import os
 import warnings
 from typing import Any, ClassVar, Self
@@ -20,7 +21,7 @@ from evenly.torch.scaling import Constants, is_plain
 from evenly.torch.scripting import ScriptableScaling
 from evenly.torch.state_layer import StateLayer
 from evenly.transform import CONSTANT_POLICIES, Scaling
-from evenly.transform.methods import parse_method
+from evenly.transform.methods import check_no_std_options, parse_method
 from evenly.transform.scaling import MISSING_POLICIES
 from evenly.typing import Constant, InputScale, Missing, NormalizeMethod, Real, Unfitted
 
@@ -72,11 +73,13 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         check_choice("constant", constant, CONSTANT_POLICIES)
         as_correction(correction)
         as_tolerance(tolerance)
+        if method != "standard":
+            check_no_std_options(self._method, correction, tolerance)
         is_native = isinstance(correction, int) and correction < 2**62 and constant != "center"
         is_native = is_native and not tolerance and method == "standard"
         self._native_correction = int(correction) if is_native else None
         self.num_features = as_num_features(num_features, minimum=1, advice=_ADVICE)
-        self.feature_axis = feature_axis
+        self.feature_axis = _as_axis(feature_axis)
         self.correction = correction
         self.constant = constant
         self.missing = missing
@@ -296,7 +299,10 @@ class MomentsLayer(ScriptableScaling, StateLayer):
                 f"shape {tuple(x.shape)}. Pass a single row as x[None, :]; set the axis with "
                 "feature_axis=."
             )
-        if x.is_complex() or x.layout != torch.strided or x.is_quantized:
+        is_number = not (x.is_complex() or x.is_quantized)
+        if x.is_floating_point() and x.dtype.itemsize < 2:  # float8 and smaller have no operations
+            is_number = False
+        if not is_number or x.layout != torch.strided:
             raise DataError(
                 "The input must be a dense tensor of integers, booleans or floats. "
                 f"Received: {x.dtype}, {x.layout}. Convert it first."
@@ -312,6 +318,16 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         scale = ["scale='0..1'"] if self._white != 1 else []
         frozen = ["frozen"] if self.frozen else []
         return ", ".join([str(self.num_features), *changed, *scale, *frozen])
+
+
+def _as_axis(axis: object) -> int:
+    try:
+        return operator.index(axis)  # type: ignore[arg-type]
+    except TypeError:
+        raise DataError(
+            f"feature_axis must be the number of an axis. Received: {axis!r:.80}. Pass 1 if the "
+            "features follow the samples, as in N×C×H×W, and -1 if they are last."
+        ) from None
 
 
 def as_moments(source: Moments | str | os.PathLike[str]) -> Moments:

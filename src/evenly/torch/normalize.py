@@ -386,6 +386,10 @@ class Normalize(MomentsLayer):
 
     def _learn(self, x: Tensor, into: StateTensors) -> None:
         """Add a batch that is on the CPU, as the buffers are."""
+        with self._statistics.guard.lock:
+            self._learn_alone(x, into)
+
+    def _learn_alone(self, x: Tensor, into: StateTensors) -> None:
         if not self._synchronize(into):
             warnings.warn(_UNKNOWN, stacklevel=2)
             return

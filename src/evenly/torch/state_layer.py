@@ -99,12 +99,13 @@ class StateLayer(nn.Module):
         if self._is_replica or not tensors.have_values:
             return True
         state = self._statistics
-        found = Fingerprint.of(tensors, self._views.of(tensors))
-        if state.written in (None, found):
-            if not state.is_written:
-                self._write(tensors)
-            return True
-        return state.keeps_rows or self._adopt(tensors, found)
+        with state.guard.lock:
+            found = Fingerprint.of(tensors, self._views.of(tensors))
+            if state.written in (None, found):
+                if not state.is_written:
+                    self._write(tensors)
+                return True
+            return state.keeps_rows or self._adopt(tensors, found)
 
     def _adopt(self, tensors: StateTensors, found: Fingerprint) -> bool:
         """Replace the statistics by those in the buffers; return whether these are exact."""
@@ -123,16 +124,28 @@ class StateLayer(nn.Module):
         return True
 
     def _replace_statistics(self, moments: Moments, tensors: StateTensors | None = None) -> None:
-        self._check_num_features(moments)
-        self._statistics.replace(moments.with_bins(self.distribution))
-        self._write(tensors)
+        checked = self._checked(moments)
+        with self._statistics.guard.lock:
+            self._statistics.replace(checked)
+            self._write(tensors)
 
-    def _check_num_features(self, moments: Moments) -> None:
+    def _checked(self, moments: Moments) -> Moments:
+        """Return a copy with the layer's bins, after checking that there is room for it."""
         if moments.num_features != self.num_features:
             raise DataError(
                 f"The moments must have {self.num_features} columns, the layer's num_features. "
                 f"Received: {moments.num_features}."
             )
+        if self.distribution and moments.rows and not moments.distribution:
+            raise DataError(
+                f"The moments of a layer with distribution={self.distribution}, which the methods "
+                '"robust" and "quantile" need, must have a distribution. Received: moments without '
+                "one. Fit the data with evenly.fit(x, distribution=True), or create the layer with "
+                "another method and without distribution=."
+            )
+        own = moments.with_bins(self.distribution)
+        extra_state.encode(extra_state.State(own, self.frozen), bytes(16), len(self.exact))
+        return own
 
     def _write(self, tensors: StateTensors | None = None) -> None:
         """Write all buffers from the exact statistics."""
@@ -248,7 +261,7 @@ class StateLayer(nn.Module):
         """
         try:
             stored = extra_state.load(state)
-            self._check_num_features(stored.moments)
+            self._checked(stored.moments)
         except EvenlyError as error:
             raise StatisticsFileError(
                 f"The extra state of {type(self).__name__}({self.num_features}) must come from "

@@ -10,10 +10,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.types import Device
 
 from evenly.errors import DataError, format_names
-from evenly.torch import distributed, functional, fused, module_class
+from evenly.torch import distributed, functional, fused, module_class, reference
 from evenly.torch.batch_norm import BatchNorm, as_num_channels
 from evenly.torch.distributed_steps import choose_path
-from evenly.torch.reference import along_channels
 from evenly.torch.scripting import rename
 from evenly.transform import compiler
 from evenly.typing import NonFinite, SingleValue, StatsUpdate
@@ -125,12 +124,12 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
         given, pivot = x, None
         if self.exact and path == "operators" and x.numel():
             pivot = fused.choose_pivot(x.detach())
-            x = x - along_channels(pivot, x)
+            x = x - reference.along_channels(pivot, x)
         batch = distributed.gather_statistics(x, mask, self.eps, path, group, pivot=pivot)
         if isinstance(batch, distributed.EmptyBatch):
             if not batch.padded and self._running_buffers() != (None, None):
                 self._update_running_stats(None)
-            return x.clone() if mask is None else torch.where(mask, x, 0.0)
+            return _normalize_nothing(x, weight, bias, mask)
         if batch.num_values == 1:
             if self.single == "running" and self.running_mean is not None:
                 return self._normalize_with_running_stats(given, mask)
@@ -194,6 +193,16 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
                 layer.cls_to_become = cls
             layer.process_group = process_group
         return module
+
+
+def _normalize_nothing(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None
+) -> Tensor:
+    """Return the result of a rank if no rank has values: 0 for padding."""
+    if mask is None or x.numel() == 0:
+        return functional.empty_result(x, weight, bias)
+    ones = torch.ones(x.shape[1], dtype=x.dtype, device=x.device)
+    return reference.affine(torch.where(mask, x, 0.0), ones, weight, bias, mask).to(x.dtype)
 
 
 def virtual_batch_error(received: str, *, advice: str) -> DataError:

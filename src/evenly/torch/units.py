@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from evenly.errors import DataError
@@ -11,6 +12,8 @@ from evenly.moments import Moments
 from evenly.sources.images.bands import FULL_SCALE
 from evenly.transform import Scaling
 from evenly.unit_scale import white_level
+
+_WITHOUT_MINIMUM = torch.uint16, torch.uint32, torch.uint64
 
 
 def white_of(moments: Moments) -> int:
@@ -53,6 +56,8 @@ def describe_mismatch(moments: Moments, white: int, x: Tensor) -> str:
     """
     if not x.numel():
         return ""
+    if x.dtype in _WITHOUT_MINIMUM:
+        x = x.double()
     low, high, mean = (float(value) for value in (x.min(), x.max(), x.double().mean()))
     if _are_pixels(moments) and white == 1 and 0 <= low < high <= 1 and bool((x % 1 != 0).any()):
         return (

@@ -59,6 +59,10 @@ def check_shape(shape: tuple[int, ...], num_features: int, feature_axis: Feature
     A one-dimensional array is one column, as if it had a second axis of length 1.
     """
     ndim = len(shape)
+    if not ndim:
+        raise DataError(
+            "x must have rows. Received: a single number. Pass it in a list of rows: [[3.0]]."
+        )
     number = axis_number(shape, feature_axis, "x")
     if ndim == 1 and number in (-1, 1):
         axis, features = 0, 1

@@ -35,7 +35,8 @@ def scale_mapping(
     if not is_mapping_of_columns(x):
         raise DataError(
             "A dict to be scaled must have one-dimensional columns of the same length. "
-            f"Received: a dict with {format_names(x)}. Pass one of its values."
+            f"Received: a dict with {format_names(x)}. Pass one of its values, or a single row "
+            "as lists of one number."
         )
     table = MappingTable(x, "the dict")
     keys = list(x)
