@@ -223,7 +223,10 @@ def test_unknown_exclude_and_weights_are_rejected():
     table = pa.table({"a": [1.0]})
     assert "'b'" in refusal(evenly.ColumnError, table, exclude="b")
     assert "'w'" in refusal(evenly.ColumnError, table, weights="w")
-    assert "names and positions. Received: 1.5" in refusal(evenly.ColumnError, table, columns=[1.5])
+    assert "column of that name. Received: '1.5'" in refusal(
+        evenly.ColumnError, table, columns=[1.5]
+    )
+    assert "names and positions, one" in refusal(evenly.ColumnError, table, columns=[None])
 
 
 def test_excluded_columns_are_not_left_out():
