@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from evenly.distribution import Bins
-from evenly.distribution.bins import Floats
+from evenly.distribution.bins import Floats, Keys
 from evenly.drift.facts import ColumnFacts, sqrt
 from evenly.drift.intervals import Interval
 
@@ -39,13 +39,28 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class _Shares:
+    """The shares of a sample in some bins, from whole counts: none is above 1.
+
+    Attributes
+    ----------
+    own, before, after
+        In each bin, in all bins before it, and up to its end.
+    """
+
+    own: Floats
+    before: Floats
+    after: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Common:
     """Shares of two samples in the bins that either occupies, and where the bins are."""
 
     lower: Floats
     upper: Floats
-    a: Floats
-    b: Floats
+    a: _Shares
+    b: _Shares
 
 
 def shape_distance(a: ColumnFacts, b: ColumnFacts, error: float) -> Shape | None:
@@ -77,25 +92,23 @@ def _common(a: Bins, b: Bins, extremes: tuple[float, float]) -> _Common:
     keys, first = np.unique(np.concatenate([a.keys, b.keys]), return_index=True)
     lower = np.concatenate([a.lower, b.lower])[first]
     upper = np.concatenate([a.upper, b.upper])[first]
-    shares = [np.zeros(len(keys)), np.zeros(len(keys))]
-    for side, share in zip((a, b), shares, strict=True):
-        share[np.searchsorted(keys, side.keys)] = side.counts / side.counts.sum()
+    shares = (_shares(side, keys) for side in (a, b))
     return _Common(np.clip(lower, *extremes), np.clip(upper, *extremes), *shares)
 
 
-def _differences(common: _Common) -> tuple[Floats, Floats]:
-    """Return the difference of the distribution functions before and after each bin."""
-    after = np.cumsum(common.b) - np.cumsum(common.a)
-    after[-1] = 0.0
-    return np.concatenate([[0.0], after[:-1]]), after
+def _shares(bins: Bins, keys: Keys) -> _Shares:
+    counts = np.zeros(len(keys), np.int64)
+    counts[np.searchsorted(keys, bins.keys)] = bins.counts
+    after = np.cumsum(counts)
+    return _Shares(counts / after[-1], (after - counts) / after[-1], after / after[-1])
 
 
 def _ks_bounds(common: _Common) -> tuple[float, float]:
     """Return the bounds of the distance: at the ends of the bins, and within them."""
-    before, after = _differences(common)
+    a, b = common.a, common.b
     is_wide = common.upper > common.lower
-    inside = np.maximum(abs(before - common.a), abs(before + common.b))
-    low = float(abs(after).max())
+    inside = np.maximum(abs(b.before - a.after), abs(b.after - a.before))
+    low = float(abs(b.after - a.after).max())
     return low, max(low, float(inside.max(initial=0.0, where=is_wide)))
 
 
@@ -105,14 +118,14 @@ def _wasserstein(common: _Common, band: float, a: ColumnFacts) -> Interval:
     Within a bin, the estimate assumes values that are spread evenly; the interval covers values as
     near to and as far from those of the other sample as possible.
     """
-    before, after = _differences(common)
+    before, after = common.b.before - common.a.before, common.b.after - common.a.after
     # A power of two at which sums of values neither overflow nor underflow
     power = math.frexp(max(abs(common.lower[0]), abs(common.upper[-1])))[1]
     lower, upper = (np.ldexp(edges, -power) for edges in (common.lower, common.upper))
     std = sqrt((a.variance or 0) / Fraction(4) ** power)
     width, gap = upper - lower, lower[1:] - upper[:-1]
     between = abs(after[:-1])
-    least, most = before - common.a, before + common.b
+    least, most = common.b.before - common.a.after, common.b.after - common.a.before
     nearest = np.where((least < 0) & (most > 0), 0.0, np.minimum(abs(least), abs(most)))
     farthest = np.maximum(abs(least), abs(most))
     value = between @ gap + _mean_size(before, after) @ width
@@ -139,12 +152,11 @@ def _psi(common: _Common, a: ColumnFacts, b: ColumnFacts) -> float:
 
     Half a row is added to each decile, so that an empty one does not make it infinite.
     """
-    before = np.cumsum(common.a) - common.a
-    decile = np.minimum((before * _PSI_BINS + 1e-9).astype(np.intp), _PSI_BINS - 1)
+    decile = np.minimum((common.a.before * _PSI_BINS + 1e-9).astype(np.intp), _PSI_BINS - 1)
     shares: list[Floats] = []
     for share, side in ((common.a, a), (common.b, b)):
         n = float(side.count)
-        counts = np.bincount(decile, share, _PSI_BINS)[np.unique(decile)] * n + 0.5
+        counts = np.bincount(decile, share.own, _PSI_BINS)[np.unique(decile)] * n + 0.5
         shares.append(counts / counts.sum())
     p, q = shares
     return float(((q - p) * np.log(q / p)).sum())
