@@ -226,6 +226,33 @@ TEST(values_in_a_narrow_range) {
   }
 }
 
+// Numbers such as amounts in cents are no dyadic fractions: they are counted one by one.
+TEST(evenly_spaced_values) {
+  Random random(seed());
+  for (int64_t run = 0; run < portion(12); ++run) {
+    ValueCounter counter(random.one_of<int64_t>({16, 1024}));
+    DistributionOracle expected;
+    std::vector<double> values(1021), weights(values.size());
+    for (int phase = 0; phase < 2; ++phase) {
+      const double parts = random.one_of<double>({3, 100, 1e-5, 1e300});
+      const double first = random.one_of<double>({0, 0.005, -1e6, 1e15});
+      const bool weighted = random.one_in(4);
+      for (int block = 0; block < 24; ++block) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          values[i] = first + double(random.below(900)) / parts;
+          if (random.one_in(40)) values[i] = random.one_of<double>({0.0, -0.0, NAN, -INFINITY});
+          if (random.one_in(400)) values[i] = random.one_of<double>({-9999, 1e300, 0.1 + 0.2});
+          weights[i] = weighted ? double(random.below(3)) : 1;
+          expected.add(values[i], int64_t(weights[i]));
+        }
+        weighted ? counter.add(values.data(), weights.data(), int64_t(values.size()))
+                 : counter.add(values.data(), int64_t(values.size()));
+      }
+    }
+    CHECK(expected.equals(counter.take()));
+  }
+}
+
 TEST(counts_that_are_no_integers_are_refused) {
   const double values[] = {1.0, 2.0}, weights[] = {1e300, 1.0};
   const Array array{values, DType::kFloat64, {2}, {1}, -1};

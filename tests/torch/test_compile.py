@@ -1,5 +1,6 @@
 """Tests of compiled batch norms: their graphs call the kernels, with the bits of eager calls."""
 
+import inspect
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch.library import opcheck
 from torch.utils.checkpoint import checkpoint
 
 import evenly.torch as et
-from evenly.torch import operators
+from evenly.torch import composite, operators
 
 FORWARD, BACKWARD = "evenly.batch_norm.default", "evenly.batch_norm_backward.default"
 
@@ -120,6 +121,60 @@ def test_small_batches_consist_of_operations_which_the_compiler_fuses(
         assert compiled.count(FORWARD) == compiled.count(BACKWARD) == calls
     same_statistics(layer, other)
     assert len(compiled.graphs) <= 2 * 3
+
+
+def test_layer_is_one_operator_of_the_traced_graph_which_so_needs_few_guards() -> None:
+    traced: list[list[str]] = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        traced.append([str(n.target) for n in graph.graph.nodes if n.op == "call_function"])
+        return graph
+
+    layer = et.BatchNorm1d(3, non_finite="skip")
+    compiled = torch.compile(layer, fullgraph=True, backend=backend)
+    compiled(batch(8, 3))
+    layer.eval()
+    compiled(batch(8, 3))
+    assert traced == [["evenly.normalize_and_update.default"], ["evenly.normalize_fixed.default"]]
+
+
+def test_key_of_cached_graphs_changes_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = composite.graph_key()
+    assert composite.graph_key() == key
+    monkeypatch.setattr(operators, "MIN_VALUES", 7)
+    assert composite.graph_key() != key
+    composite._digest.cache_clear()
+    monkeypatch.setattr(inspect, "getsource", lambda module: "changed")
+    changed = composite.graph_key()
+    composite._digest.cache_clear()
+    assert changed.partition("-")[0] != key.partition("-")[0]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # of Inductor
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_small_batches_are_exact_at_offsets_and_for_constants_with_the_default_backend(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators, "MIN_VALUES", 2**16)
+    layer, eager = et.BatchNorm2d(3), et.BatchNorm2d(3)
+    x = batch(6, 3, 2, 2, dtype=dtype).detach()
+    x[:, 1] = 1234567.0
+    x[:, 2] += 100000
+    for other in (layer, eager):
+        with torch.no_grad():
+            other.weight.copy_(torch.tensor([2.0, -1.0, 0.5]))
+            other.bias.copy_(torch.tensor([0.1, 0.2, 0.3]))
+    results = [
+        step(f, x.clone().requires_grad_(), m.parameters())
+        for f, m in ((torch.compile(layer, fullgraph=True), layer), (eager, eager))
+    ]
+    assert results[0][0][:, 1].unique().tolist() == [layer.bias[1].to(dtype).item()]
+    tolerance = 1e-6 if dtype is torch.float32 else 1e-2
+    for ours, expected in zip(*results, strict=True):
+        scale = expected.abs().max().item()
+        torch.testing.assert_close(ours, expected, rtol=tolerance, atol=tolerance * scale)
+    same_statistics(layer, eager)
 
 
 def test_only_the_needed_gradients() -> None:

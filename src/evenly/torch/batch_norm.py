@@ -4,11 +4,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
+from torch.jit import is_scripting
 from torch.nn.utils import parametrize
 from torch.types import Device
 
 from evenly.errors import DataError, check_choice
-from evenly.torch import functional, fx_tracing, running_stats
+from evenly.torch import composite, functional, fx_tracing, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.native import BatchStatistics
 from evenly.torch.num_features import as_num_features
@@ -162,14 +164,14 @@ class BatchNorm(ScriptableBatchNorm):
         Tensor
             Of the shape and dtype of the input; 0 for padding.
         """
-        if torch.jit.is_scripting():
+        if is_scripting():
             return self._scripted_forward(input, mask, lengths)
         else:  # noqa: RET505
             return self._forward(input, mask, lengths)
 
     def _forward(self, input: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Choose the statistics, and normalize with them."""
-        if fx_tracing.is_proxy(input):
+        if not is_compiling() and fx_tracing.is_proxy(input):
             padding = {"mask": mask, "lengths": lengths}
             return fx_tracing.record_call(
                 self, input, **{name: value for name, value in padding.items() if value is not None}
@@ -195,6 +197,11 @@ class BatchNorm(ScriptableBatchNorm):
 
     def _normalize_with_running_stats(self, x: Tensor, mask: Tensor | None) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
+        key = composite.graph_key() if is_compiling() else ""
+        if key and mean is not None and variance is not None:
+            return composite.normalize_fixed(
+                x, mean, variance, *self._affine(), self.eps, mask, self.exact, key
+            )
         return functional.normalize_fixed(
             x, mean, variance, *self._affine(), self.eps, mask, exact=self.exact
         )
@@ -207,6 +214,9 @@ class BatchNorm(ScriptableBatchNorm):
             raise functional.single_value_error(x, self._single_value_advice())
         if not self.training or not self.track_running_stats:
             mean, variance = None, None
+        key = composite.graph_key() if is_compiling() else ""
+        if key and not self._accumulates():
+            return self._normalize_in_graph(x, mean, variance, mask, key)
         is_plain_update = self.update == "forward" and self.non_finite == "propagate"
         y, batch = functional.normalize_batch(
             x,
@@ -220,6 +230,26 @@ class BatchNorm(ScriptableBatchNorm):
         if mean is not None and variance is not None:
             self._update_running_stats(batch)
         return y
+
+    def _normalize_in_graph(
+        self,
+        x: Tensor,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        mask: Tensor | None,
+        key: str,
+    ) -> Tensor:
+        """Record one operator that does what follows in `_normalize_with_batch`."""
+        num_batches = self._buffers["num_batches_tracked"]
+        skipped = self._buffers["skipped"] if self.non_finite == "skip" else None
+        return composite.normalize_and_update(
+            x, mean, variance, num_batches, skipped, *self._affine(), self.eps, mask, self.exact,
+            self.momentum, key,
+        )  # fmt: skip
+
+    def _accumulates(self) -> bool:
+        """Return whether statistics are accumulated until the optimizer's step."""
+        return self.update == "step" and self.momentum is not None
 
     def _single_value_advice(self) -> str:
         """Return what to do about a single value per channel."""
@@ -253,7 +283,7 @@ class BatchNorm(ScriptableBatchNorm):
             return
         if self.update != "forward" and running_stats.is_recomputing():
             return
-        if self.update != "step" or self.momentum is None:
+        if not self._accumulates():
             self._apply_update(batch)
         elif self._pending is None:
             self._pending = running_stats.AccumulatedStatistics(batch)
@@ -382,6 +412,9 @@ class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     tensor([123456.7109])
     """
 
+    # Its own attribute, so that a compiled graph need not guard its absence in the base classes.
+    _check_input_dim = nn.BatchNorm1d._check_input_dim
+
 
 class BatchNorm2d(BatchNorm, nn.BatchNorm2d):
     """Apply batch normalization over (N, C, H, W), as ``torch.nn.BatchNorm2d``.
@@ -389,9 +422,15 @@ class BatchNorm2d(BatchNorm, nn.BatchNorm2d):
     See `BatchNorm1d` for the parameters; ``mask`` has the shape (N,) or (N, H, W).
     """
 
+    # Its own attribute, so that a compiled graph need not guard its absence in the base classes.
+    _check_input_dim = nn.BatchNorm2d._check_input_dim
+
 
 class BatchNorm3d(BatchNorm, nn.BatchNorm3d):
     """Apply batch normalization over (N, C, D, H, W), as ``torch.nn.BatchNorm3d``.
 
     See `BatchNorm1d` for the parameters; ``mask`` has the shape (N,) or (N, D, H, W).
     """
+
+    # Its own attribute, so that a compiled graph need not guard its absence in the base classes.
+    _check_input_dim = nn.BatchNorm3d._check_input_dim

@@ -6,7 +6,7 @@ from torch._C import _get_tracing_state
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from evenly.errors import DataError
-from evenly.torch import fused, fx_tracing, native, operators, reference, running_stats
+from evenly.torch import fused, fusible, fx_tracing, native, operators, reference, running_stats
 from evenly.torch.mask import broadcast_mask
 from evenly.torch.reference import Statistics
 from evenly.transform.compiler import is_exporting
@@ -85,12 +85,40 @@ def batch_norm(
         raise single_value_error(
             input, "Pass a larger batch, or training=False to use the running statistics."
         )
-    statistics = running_mean, running_var
+    return normalize_and_update(
+        input, running_mean, running_var, None, None, weight, bias, eps, mask,
+        exact=exact, momentum=momentum,
+    )  # fmt: skip
+
+
+def normalize_and_update(
+    x: Tensor,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    num_batches: Tensor | None,
+    skipped: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    mask: Tensor | None,
+    *,
+    exact: bool,
+    momentum: float | None,
+) -> Tensor:
+    """Normalize with the batch's statistics, and update the running ones, if any.
+
+    See `evenly.torch.running_stats.update_running_stats` for their arguments.
+    """
     y, batch = normalize_batch(
-        input, weight, bias, eps, mask, statistics, exact=exact, momentum=momentum
-    )
-    if batch is not None and running_mean is not None and running_var is not None:
-        running_stats.update_running_stats(running_mean, running_var, None, batch, momentum)
+        x, weight, bias, eps, mask, (mean, variance),
+        exact=exact, momentum=momentum if skipped is None else None,
+    )  # fmt: skip
+    if mean is None or variance is None:
+        return y
+    if batch is not None:
+        running_stats.update_running_stats(mean, variance, num_batches, batch, momentum, skipped)
+    elif num_batches is not None:
+        num_batches.add_(1)
     return y
 
 
@@ -134,6 +162,8 @@ def normalize_batch(
         if exact or (momentum is None and not has_none):
             return fused.normalize_batch(x, weight, bias, eps, exact=exact)
         return fused.normalize_and_update(x, running_stats, weight, bias, momentum, eps), None
+    if mask is None and fusible.supports(x):
+        return fusible.normalize_batch(x, weight, bias, eps)
     return reference.normalize_batch(x, weight, bias, eps, mask)
 
 

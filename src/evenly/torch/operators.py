@@ -9,6 +9,8 @@ fuses. Outside of compiled graphs, `evenly.torch.native` calls the core with les
 import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
+from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.autograd.function import FunctionCtx
 from torch.compiler import is_compiling
 
@@ -18,12 +20,12 @@ from evenly.torch.native import BatchStatistics, as_tensor
 from evenly.torch.reference import Statistics
 from evenly.transform.compiler import assume_constant_result, is_exporting
 
-MIN_VALUES = 2**17
+MIN_VALUES = 2**16
 """The minimum number of values of a batch for which a graph calls the operators.
 
-Two calls from a graph take longer than the operations of a small batch, which the compiler fuses:
-with 32,768 values, forward and backward took 1.2 times as long with the operators; with 1.6 million
-values, operations took 1.3 times as long as torch's layer, and the operators 0.8 times.
+Two calls from a graph take longer than the operations of a small batch, which the compiler fuses
+(`evenly.torch.fusible`): with 32,768 values, forward and backward took 1.1 times as long with the
+operators, with 65,536 values 0.95 times.
 """
 
 _HALF = torch.bfloat16, torch.float16
@@ -47,7 +49,9 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     The arguments are valid ones of torch's batch norm. Transforms of `torch.func` need single
     operations, and an exported graph must not depend on this package.
     """
-    if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu" or type(x) is not Tensor:
+    if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu":
+        return False
+    if not _is_plain(x):
         return False
     if is_exporting() or is_transformed():
         return False
@@ -57,6 +61,13 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     return x.dtype in CODES and (
         dtypes <= {x.dtype} or (x.dtype in _HALF and dtypes == {torch.float32})
     )
+
+
+def _is_plain(x: Tensor) -> bool:
+    """Return whether this is no tensor subclass other than those of the compiler's stages."""
+    if isinstance(x, FunctionalTensor):
+        x = torch._from_functional_tensor(x.elem)
+    return type(x) in (Tensor, FakeTensor)
 
 
 @assume_constant_result
