@@ -203,7 +203,7 @@ def _capsule_table(x: Any, label: str) -> Table:
         name = schema.name or getattr(x, "name", None) or ""
         return SeriesTable(stream, name=name, rows=_length(x), label=label)
     table = CapsuleTable(schema, _projection(x, stream), rows=_length(x), label=label)
-    if any(kind == "nested" for _, kind in table.fields) and has_wide_integers(schema):
+    if "nested" in {column.kind for column in table.fields} and has_wide_integers(schema):
         return _capsule_table(exportable(x), label)
     return table
 

@@ -119,6 +119,8 @@ def resolve_row_columns(
     UnsupportedTypeError
         If the column of weights is not numeric.
     """
+    if selection.weights is None and not selection.by:
+        return RowColumns(None, ())
     names = [column.name for column in fields]
     weights = None if selection.weights is None else _by_name(selection.weights, names, label)
     result = RowColumns(weights, tuple(_by_key_name(name, names, label) for name in selection.by))
@@ -240,8 +242,11 @@ def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> 
 
 
 def _check_selectable(names: Sequence[str], fields: Sequence[Field], label: str) -> None:
+    # A wide table has few kinds.
+    if all(map(is_selectable, {column.kind for column in fields})):
+        return
     kinds = dict(fields)
-    if all(map(is_selectable, {kinds[name] for name in names})):  # a wide table has few kinds
+    if all(map(is_selectable, {kinds[name] for name in names})):
         return
     name = next(name for name in names if not is_selectable(kinds[name]))
     raise not_numeric_error(Field(name, kinds[name]), label)
