@@ -368,6 +368,25 @@ def test_columns_near_the_limits_of_float64():
 
 
 @pytest.mark.parametrize(
+    ("x", "method", "message"),
+    [
+        ([[1.0], [3.0]], "standard", "spread is below 2\\*\\*-1024 is too small. .* column 1"),
+        ([[1.0], [3.0]], "maxabs", "spread is below 2\\*\\*-1024 is too small"),
+        ([[-1.7e308], [1.7e308]], "minmax", "farther than 2\\*\\*1024 from the center become inf"),
+    ],
+)
+def test_features_beyond_the_limits_of_float64_buffers_are_warned_about(x, method, message):
+    rows = torch.tensor(x, dtype=torch.float64)
+    rows = torch.cat([torch.tensor([[2.0], [4.0]]), rows if rows.max() > 3 else rows * 1e-320], 1)
+    moments = evenly.fit(rows)
+    with pytest.warns(UserWarning, match=message):
+        Normalize.from_moments(moments, method=method)
+    with pytest.warns(UserWarning, match=message):
+        Normalize(2, method=method)(rows)
+    assert np.isfinite(moments.normalize(rows.numpy(), method=method)).all()
+
+
+@pytest.mark.parametrize(
     ("x", "message"),
     [
         (torch.zeros(3, 4), r"3 features along axis 1. Received: shape \(3, 4\)"),

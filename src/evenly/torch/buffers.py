@@ -1,15 +1,19 @@
 """The buffers of a layer: scaling constants in float64, and the bytes of exact statistics."""
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evenly.moments import Moments
 from evenly.torch.scaling import as_numpy
 from evenly.transform import Scaling
 from evenly.transform.device_tensors import work_dtype
 from evenly.transform.scaling import Floats
+from evenly.transform.scaling_errors import format_columns
 
 ScalingTensors = tuple[Tensor, Tensor, Tensor]
 
@@ -84,11 +88,36 @@ def _view(tensors: StateTensors) -> Memory | None:
     return Memory(as_numpy(hi), as_numpy(lo), as_numpy(scale), as_numpy(exact).data)
 
 
+def warn_about_limits(scaling: Scaling, moments: Moments) -> None:
+    """Warn about features near the limits of float64, which the buffers cannot normalize."""
+    if scaling.power is None:
+        return
+    hi, _, factor = (part.numpy() for part in scaling_tensors(scaling))
+    is_clamped = factor == np.finfo(np.float64).max
+    with np.errstate(over="ignore", invalid="ignore"):
+        overflows = np.isinf(moments.max - hi) | np.isinf(hi - moments.min)
+    if scaling.inverse:
+        checks = [(is_clamped, "values farther than 2**1024 from the center are infinite")]
+    else:
+        checks = [
+            (is_clamped, "the output of features whose spread is below 2**-1024 is too small"),
+            (overflows, "values farther than 2**1024 from the center become infinite"),
+        ]
+    for features, text in checks:
+        if found := np.flatnonzero(features).tolist():
+            warnings.warn(
+                f"The buffers of a layer are float64: {text}. Received: statistics of "
+                f"{format_columns(scaling.columns, found)}. Multiply the data by a power of two "
+                "first, or call moments.normalize(x).",
+                stacklevel=5,
+            )
+
+
 def scaling_tensors(scaling: Scaling) -> ScalingTensors:
     """Return hi, lo and factor as tensors that include the power of two.
 
     The inverse of a standard deviation below 2**-1024 overflows float64; it is clamped to the
-    largest float64.
+    largest float64, and `warn_about_limits` says so.
     """
     hi, lo, factor = map(torch.from_numpy, (scaling.hi, scaling.lo, scaling.factor))
     if scaling.power is not None:

@@ -29,6 +29,7 @@ from evenly.torch.buffers import (
     apply_move,
     are_unfitted,
     scaling_tensors,
+    warn_about_limits,
     write_bytes,
     write_unfitted,
 )
@@ -163,7 +164,9 @@ class StateLayer(nn.Module):
         if not self._statistics.total.rows:
             write_unfitted(*tensors.scaling)
         elif memory is None or not self._write_native(memory):
-            values = scaling_tensors(self._scaling(too_few="constant"))
+            scaling = self._scaling(too_few="constant")
+            warn_about_limits(scaling, self._statistics.total)
+            values = scaling_tensors(scaling)
             for buffer, value in zip(tensors.scaling, values, strict=True):
                 buffer.detach().copy_(value)
 
