@@ -189,7 +189,7 @@ def test_database_by_group(database):
 
 
 def test_csv_options_for_a_database_are_rejected(database):
-    with pytest.raises(evenly.DataError, match="csv= is for CSV files"):
+    with pytest.raises(evenly.DataError, match="is for CSV files"):
         apply(
             evenly.fit(f"{database}?table=t"), f"{database}?table=t", "y.csv", csv={"decimal": ","}
         )

@@ -20,7 +20,7 @@ from evenly.sources.files.batches_to_scale import batches_to_scale
 from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.standard_input import Pipe, pipe_to_scale
 from evenly.sources.scan import FileScan
-from evenly.sources.urls import is_url, with_storage
+from evenly.sources.urls import with_storage
 from evenly.typing import Constant, CsvOptions, FeatureAxis, NormalizeMethod, StorageOptions
 
 _CHUNK_VALUES = 2**22
@@ -92,10 +92,8 @@ def apply(
         When the file cannot be read, or the output cannot be written.
     """
     check_suffix(output)
-    if is_url(source):
-        (source,) = with_storage([source], storage_options)
-    if is_url(output):
-        (output,) = with_storage([output], storage_options)
+    if storage_options:
+        source, output = with_storage([source, output], storage_options)
     apply_files(
         moments,
         source,

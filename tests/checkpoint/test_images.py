@@ -248,9 +248,10 @@ def test_another_mode_is_refused(photos, state):
     assert f"Received: mode='L'; '{state}' was started with mode='RGB'." in message
 
 
-def test_options_of_images_do_not_matter_to_tables(days, state):
-    whole = evenly.fit(days, checkpoint=state, mode="L")
-    assert evenly.fit(days, checkpoint=state, broken="error") == whole
+def test_options_of_images_are_refused_for_tables_before_a_checkpoint_is_written(days, state):
+    for option in ({"mode": "L"}, {"broken": "error"}):
+        assert "is for images" in refused(evenly.DataError, days, checkpoint=state, **option)
+    assert not state.exists()
 
 
 def test_images_and_tables_have_checkpoints_of_their_own(photos, days, state, tmp_path):

@@ -19,8 +19,8 @@ def storage_option(command: Command) -> Command:
         meta = click.get_current_context().meta
         if meta.get(_OPTIONS) and not meta.get(_USED):
             raise click.UsageError(
-                "--storage-option is for URLs, such as s3://bucket/x.csv. Received: local paths "
-                "only. Omit it."
+                "--storage-option is for URLs of files, such as s3://bucket/x.csv. Received: none. "
+                "Omit it."
             )
         return command(*args, **kwargs)
 
@@ -40,11 +40,12 @@ def as_path(context: click.Context, _: click.Parameter, value: Any) -> Any:
     options = context.meta.get(_OPTIONS)
     if not value or not options:
         return value
+    from evenly.sources.sql.url import is_database
     from evenly.sources.urls import is_url, with_storage
 
     if isinstance(value, tuple):
         return tuple(as_path(context, _, path) for path in value)
-    if not is_url(value):
+    if not is_url(value) or is_database(value):
         return value
     context.meta[_USED] = True
     return with_storage([value], options)[0]

@@ -109,6 +109,7 @@ def open_array(x: object, label: str, opener: SourceOpener) -> Source:
     """Open an array-like object; the fields of a structured array are columns."""
     opener.check_no_select(x)
     opener.check_no_file_options(x)
+    opener.check_no_image_options(x)
     array = as_array(x, label)
     if getattr(array.dtype, "names", None) is not None:
         return opener.open_tables([StructuredTable(array, label)], label)

@@ -73,8 +73,12 @@ def axis_number(shape: tuple[int, ...], feature_axis: FeatureAxis, label: str) -
     )
 
 
-def check_table_axis(feature_axis: FeatureAxis, label: str) -> None:
+def check_table_axis(
+    feature_axis: FeatureAxis, label: str, features: str = "The columns of a table"
+) -> None:
     """Check that the axis of a table's features is that of its columns, or not given.
+
+    The columns of a sparse matrix and the bands of images are features too.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def check_table_axis(feature_axis: FeatureAxis, label: str) -> None:
     """
     if feature_axis not in (None, 1, -1):
         raise DataError(
-            "The columns of a table are its features, so feature_axis= is for arrays. "
+            f"{features} are its features, so feature_axis= is for arrays. "
             f"Received: feature_axis={feature_axis!r} for {label}. Omit it, or pass an array."
         )
 

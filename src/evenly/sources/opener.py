@@ -91,13 +91,28 @@ class SourceOpener:
         DataError
             If there is.
         """
-        if self.options.select is not None:
+        name = x if isinstance(x, str) else with_article(type(x).__name__)
+        self.options.check_no_select(name)
+
+    def check_no_image_options(self, x: object) -> None:
+        """Check that there is neither ``mode=`` nor ``broken=`` for an object without images.
+
+        Other parts by key may have images.
+
+        Parameters
+        ----------
+        x
+            The object, or its name.
+
+        Raises
+        ------
+        DataError
+            If there is.
+        """
+        option = None if self.by_key else self.options.image_option
+        if option is not None:
             name = x if isinstance(x, str) else with_article(type(x).__name__)
-            raise DataError(
-                "select= chooses a part of batches, of a dict, an array in a file, or a column of "
-                f"lists. Received: select={self.options.select!r} for {name}. "
-                "Choose columns with columns=."
-            )
+            raise DataError(f"{option} is for images. Received: {name}. Omit it.")
 
     def check_no_file_options(self, x: object) -> None:
         """Check that there is neither ``csv=`` nor ``storage_options=`` for an object in memory.
@@ -111,8 +126,8 @@ class SourceOpener:
         check_no_csv(self.options.csv_format, name)
         if self.options.storage_options:
             raise DataError(
-                f"storage_options= is for URLs, such as s3://bucket/x.csv. Received: {name}. "
-                "Omit it."
+                "storage_options= is for URLs of files, such as s3://bucket/x.csv. Received: "
+                f"{name}. Omit it."
             )
 
     def as_source(self, opened: Table | Source) -> Source:
@@ -133,8 +148,9 @@ class SourceOpener:
         Raises
         ------
         DataError
-            If ``feature_axis=`` is another axis than that of the columns.
+            If ``feature_axis=`` is another axis than that of the columns; for options of images.
         """
+        self.check_no_image_options(description)
         check_table_axis(self.options.feature_axis, description)
         return TableSource(
             tables,

@@ -86,6 +86,28 @@ class ReadOptions:
         """How CSV files are written."""
         return parse_csv_options(self.csv)
 
+    def check_no_select(self, name: str) -> None:
+        """Check that there is no ``select=`` for an object without parts.
+
+        Raises
+        ------
+        DataError
+            If there is.
+        """
+        if self.select is not None:
+            raise DataError(
+                "select= chooses a part of batches, of a dict, an array in a file, or a column of "
+                f"lists. Received: select={self.select!r} for {name}. "
+                "Choose columns with columns=."
+            )
+
+    @property
+    def image_option(self) -> str | None:
+        """The text of an option for images that does not have its default; None if all have."""
+        if self.broken != "skip":
+            return f"broken={self.broken!r}"
+        return None if self.mode == "RGB" else f"mode={self.mode!r}"
+
     @property
     def weights_column(self) -> str | None:
         """The name of the column of weights; None without weights, or if they are an array."""

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 from evenly.block import Block
+from evenly.sources.feature_axis import check_table_axis
 from evenly.sources.native_arrays import check_dtype
 from evenly.sources.opener import SourceOpener
 from evenly.sources.selection import ColumnSelection, resolve_positions
@@ -14,6 +15,8 @@ def open_sparse(x: object, label: str, opener: SourceOpener) -> "SparseSource":
     """Open a sparse matrix as a source."""
     opener.check_no_select(x)
     opener.check_no_file_options(x)
+    opener.check_no_image_options(x)
+    check_table_axis(opener.options.feature_axis, label, "The columns of a sparse matrix")
     return SparseSource(x, opener.options.selection, label=label)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
 from evenly.errors import DataError, format_names
+from evenly.redaction import redact_url
+from evenly.sources.sql.url import is_database
 from evenly.typing import StorageOptions
 
 _CACHES = frozenset(("blockcache", "cached", "filecache", "simplecache"))
@@ -67,10 +69,10 @@ def with_storage(
             "storage_options= takes a dict of options of the file system. Received: a value of "
             f"type {type(storage_options).__name__}."
         )
-    if not any(map(is_url, texts)):
+    if not any(is_url(text) and not is_database(text) for text in texts):
         raise DataError(
-            "storage_options= is for URLs, such as s3://bucket/x.csv. Received: "
-            f"{format_names(texts, 3)}. Omit it."
+            "storage_options= is for URLs of files, such as s3://bucket/x.csv. Received: "
+            f"{format_names(map(redact_url, texts), 3)}. Omit it."
         )
     return [StorageUrl(text, storage_options) if is_url(text) else text for text in texts]
 

@@ -199,6 +199,7 @@ class FileOpener:
         elif x.format == "ipc file":
             yield IpcFileTable(x.path_or_file, label, x.nbytes)
         elif x.is_mapped:
+            self._options.check_no_select(label)
             yield npy.open_mapped(x.raw, self._options, label=label)
         else:
             stream = Stream(x.raw, label, decompressed(x.raw, x.head))
@@ -222,6 +223,8 @@ class FileOpener:
         """Yield the contents of a zip archive: a Zarr store, an NPZ file, or its data files."""
         label = x.file.label
         archive = archives.open_archive(x.raw, label)
+        if archives.is_zarr(archive) or archives.is_npz(archive):
+            check_no_csv(self._options.csv_format, label)
         if archives.is_zarr(archive):
             if x.file.is_url:
                 raise SourceError(
@@ -253,6 +256,7 @@ class FileOpener:
                 "Convert it, with an old pyarrow for example."
             )
         if file_format == "npy":
+            self._options.check_no_select(label)
             return npy.open_stream(stream, self._options, label=label, nbytes=nbytes)
         if file_format == "ipc stream":
             return IpcStreamTable(stream, label, nbytes)

@@ -64,6 +64,7 @@ def open_files(files: Sequence[FileRef], _: str, opener: SourceOpener) -> Source
     everything = chain([first], parts)
     name = files[0].label + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     if not is_table(first):
+        opener.check_no_image_options(name)
         return BatchSource(
             everything,
             lambda part, _: opener.as_source(part),

@@ -12,6 +12,7 @@ from evenly.errors import DataError, SourceError
 from evenly.printable import counted, printable
 from evenly.sources import block_sizes
 from evenly.sources.bit_depth import BitDepth
+from evenly.sources.feature_axis import check_table_axis
 from evenly.sources.fields import NUMBER, Field
 from evenly.sources.images import image_file
 from evenly.sources.images.bands import COLORS, GRAY, band_columns
@@ -80,6 +81,7 @@ class ImageSource:
     ) -> None:
         selection = options.selection
         reject_weights_and_keys(description, selection.weights, selection.by or None)
+        check_table_axis(options.feature_axis, description, "The bands of an image")
         self._pillow = pillow()
         self._decoder = jpeg_decoder()
         self._reader = ImageReader()
