@@ -5,6 +5,7 @@ If an object of a library exists, the library has been imported. So libraries ar
 """
 
 import os
+import re
 import sys
 from array import array
 from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ from evenly.typing import Path
 
 _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
 """Top-level package of the class of a collection -> module in `evenly.engines`."""
+
+_AGGREGATION = re.compile("GroupBy|Resampl|Rolling|Expanding|MovingWindow|^Window$|Coarsen")
+"""The names of classes that are groups or windows of rows."""
 
 
 def engine_of(x: object) -> ModuleType | None:
@@ -107,7 +111,7 @@ def is_mapping_of_columns(x: object) -> bool:
 def _is_column(x: object) -> bool:
     if isinstance(x, list | tuple | range):
         return not any(hasattr(value, "__len__") and not isinstance(value, str) for value in x)
-    return is_series(x) or len(getattr(x, "shape", ())) == 1
+    return is_series(x) or len(shape_of(x)) == 1
 
 
 def _length(column: Any) -> int:
@@ -121,6 +125,25 @@ def is_instance(x: object, module: str, *classes: str) -> bool:
     return imported is not None and isinstance(
         x, tuple(getattr(imported, name) for name in classes if hasattr(imported, name))
     )
+
+
+def is_aggregation(x: object) -> bool:
+    """Return whether an object is a table with a rule for groups or windows of its rows.
+
+    These are what ``groupby``, ``rolling`` and ``resample`` of pandas return, and their like in
+    polars, PyArrow and xarray. Iterating over windows would count a row several times.
+    """
+    library = type(x).__module__.partition(".")[0]
+    is_named = _AGGREGATION.search(type(x).__name__) is not None
+    return is_named and library in ("pandas", "polars", "pyarrow", "xarray")
+
+
+def shape_of(x: object) -> tuple[int, ...]:
+    """Return the shape of an array; () for other objects and for nested tensors."""
+    try:
+        return tuple(getattr(x, "shape", ()))
+    except (RuntimeError, TypeError):  # a nested tensor, a shape that is a method
+        return ()
 
 
 def is_array(x: object) -> bool:
@@ -232,12 +255,16 @@ def is_iterable_dataset(x: object) -> bool:
 
 
 def array_attributes_hint(x: object) -> str:
-    """Return a hint that names the array attributes of an object; may be empty."""
-    names = [name for name, value in getattr(x, "__dict__", {}).items() if is_array(value)]
+    """Return a hint that names the public array attributes of an object; may be empty."""
+    names = [
+        name
+        for name, value in getattr(x, "__dict__", {}).items()
+        if not name.startswith("_") and is_array(value)
+    ]
+    if not names:
+        return ""
     return (
         f" Its array attributes are {format_names(names)}: pass select={names[0]!r}, for example."
-        if names
-        else ""
     )
 
 

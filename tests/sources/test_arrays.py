@@ -313,8 +313,8 @@ def test_objects_are_refused_with_the_way_out():
             return Sample()
 
     assert refusal(evenly.UnsupportedTypeError, Data()) == (
-        f"{received}sample 0 of dtype object. Its array attributes are 'x': pass select='x', for "
-        "example."
+        "Numbers must be in an array, a tensor, a data frame or a list. Received: sample 0 of type "
+        "Sample. Its array attributes are 'x': pass select='x', for example."
     )
     assert evenly.fit(Data(), select="x").rows == 2
 

@@ -13,6 +13,7 @@ from evenly.dispatch import (
     is_mapping_of_columns,
     is_pillow_image,
     is_stored,
+    shape_of,
     with_article,
 )
 from evenly.errors import ColumnError, DataError, format_names, suggest
@@ -129,7 +130,7 @@ def _is_one_dimensional(x: Any) -> bool:
         return False
     if is_list_of_numbers(x):
         return not isinstance(x[0], list | tuple)
-    return len(getattr(x, "shape", ())) == 1
+    return len(shape_of(x)) == 1
 
 
 def _open_batch(batch: object, label: str, opener: SourceOpener) -> Source:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from evenly.dispatch import is_mapping_of_columns, is_pillow_image
+from evenly.dispatch import is_mapping_of_columns, is_pillow_image, shape_of
 from evenly.errors import ColumnError, DataError, format_names, suggest
 from evenly.printable import printable
 
@@ -148,6 +148,6 @@ def is_tuple_of_parts(batch: object) -> bool:
         return not all(map(is_pillow_image, batch))
     return (
         isinstance(first, Mapping)
-        or bool(getattr(first, "shape", ()))
+        or bool(shape_of(first))
         or (isinstance(first, tuple | list) and is_tuple_of_parts(first))
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from evenly.dispatch import is_instance, is_iterable_dataset
+from evenly.dispatch import is_instance, is_iterable_dataset, shape_of
 from evenly.errors import DataError
 from evenly.printable import counted
 from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
@@ -78,7 +78,7 @@ def _checked_batches(loader: "DataLoader[object]") -> Iterable[object]:
 def _may_be_samples(batch: Any, size: int | None) -> bool:
     if not isinstance(batch, list | tuple) or hasattr(batch, "_fields") or len(batch) != size:
         return False
-    shapes = [tuple(getattr(part, "shape", ())) for part in batch]
+    shapes = [shape_of(part) for part in batch]
     return all(shapes) and not all(shape[0] == size for shape in shapes)
 
 

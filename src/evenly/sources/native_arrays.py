@@ -37,21 +37,24 @@ def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a 
         )
     array = _as_numpy(x, label)
     if array.dtype == object:
-        raise _objects_error(x, label)
+        raise _objects_error(x, label, array)
     if array.dtype.names is None:
         check_dtype(array.dtype, label)
     return array
 
 
-def _objects_error(x: object, label: str) -> UnsupportedTypeError:
+def _objects_error(x: object, label: str, array: Any) -> UnsupportedTypeError:
     """Return the error for Python objects: a list with None or decimals, or an unknown type."""
-    advice = array_attributes_hint(x) or (
-        " Numbers with None, decimals and integers beyond 64 bits can be columns of a dict: "
-        "{'x': [...]}."
-    )
+    if array.ndim == 0 and not isinstance(x, np.ndarray):
+        hint = "" if label == "x" else array_attributes_hint(x)  # x: of normalize, without select=
+        return UnsupportedTypeError(
+            "Numbers must be in an array, a tensor, a data frame or a list. Received: "
+            f"{label} of type {type(x).__name__}.{hint}"
+        )
     return UnsupportedTypeError(
         "An array must hold integers, booleans or floats of at most 64 bits. Received: "
-        f"{label} of dtype object.{advice}"
+        f"{label} of dtype object. Numbers with None, decimals and integers beyond 64 bits can be "
+        "columns of a dict: {'x': [...]}."
     )
 
 

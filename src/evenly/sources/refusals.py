@@ -20,6 +20,35 @@ def refuse_collection(x: object, label: str, _: SourceOpener) -> NoReturn:
     )
 
 
+def refuse_class(x: type, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse a class in place of an object.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    raise UnsupportedTypeError(
+        "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
+        f"Received: the class {x.__module__}.{x.__qualname__}. Pass an object of it."
+    )
+
+
+def refuse_aggregation(x: object, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse groups or windows of the rows of a table.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    raise UnsupportedTypeError(
+        "A source must be a table, without groups or windows of its rows. Received: "
+        f"{type(x).__module__}.{type(x).__qualname__}. For groups, pass the table and "
+        "by=['column']; for moving statistics, add and subtract moments: see evenly.Window."
+    )
+
+
 def refuse_cursor(x: object, _: str, __: SourceOpener) -> NoReturn:
     """Refuse a DB-API cursor, which yields Python objects.
 

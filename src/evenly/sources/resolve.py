@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeGuard
 from evenly.dispatch import (
     array_attributes_hint,
     engine_of,
+    is_aggregation,
     is_array,
     is_data_loader,
     is_dataset,
@@ -65,6 +66,7 @@ def _is_pipe(x: object) -> bool:
 
 READERS = (
     Reader(lambda x: isinstance(x, SelectedColumn), "array_columns.open_column"),  # a tuple
+    Reader(lambda x: isinstance(x, type), "refusals.refuse_class"),  # may have any attribute
     Reader(lambda x: engine_of(x) is not None, "refusals.refuse_collection"),  # may be an array
     Reader(lambda x: isinstance(x, FileScan), "files.source.open_scan"),
     Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),
@@ -72,6 +74,7 @@ READERS = (
     Reader(is_path, "files.source.open_paths"),  # a text is iterable
     Reader(is_pillow_image, "images.source.open_images"),  # has __array_interface__
     Reader(is_stored, "stores.open_stored"),  # an xarray Dataset is a mapping
+    Reader(is_aggregation, "refusals.refuse_aggregation"),  # is iterable
     Reader(is_frame, "frames.open_frame"),  # may be iterable, and have __array__
     Reader(is_hugging_face_dataset, "datasets.open_dataset"),  # may be iterable
     Reader(is_netcdf4_dataset, "refusals.refuse_netcdf4"),  # seems iterable
