@@ -159,3 +159,44 @@ def test_other_standard_input_is_refused(data, found, stdin, capsys):
     message = capsys.readouterr().err
     assert "standard input" in message
     assert found in message
+
+
+def in_shell(arguments, redirection, folder):
+    """Run the command line with streams redirected by a shell; return its status and stderr."""
+    evenly.fit(TABLE.drop(["name"])).save(folder / "m.json")
+    (folder / "t.csv").write_bytes(content("csv"))
+    command = f"{sys.executable} -m evenly {arguments} {redirection}"
+    done = subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+WRITING = ["show m.json", "fit t.csv", "fit t.csv -o - -q", "report m.json -o -", "--version"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+@pytest.mark.parametrize("arguments", [*WRITING, "apply m.json t.csv -o -"])
+def test_full_standard_output_is_named(arguments, tmp_path):
+    status, errors = in_shell(arguments, "> /dev/full", tmp_path)
+    assert status == 1
+    assert errors.startswith("evenly: Cannot write standard output: no space left on device.")
+
+
+@pytest.mark.parametrize("arguments", WRITING)
+def test_closed_standard_output_is_named(arguments, tmp_path):
+    status, errors = in_shell(arguments, ">&-", tmp_path)
+    assert status == 1
+    assert errors.startswith("evenly: Cannot write standard output: bad file descriptor.")
+
+
+@pytest.mark.parametrize("arguments", ["fit -", "show -", "apply m.json - -o y.csv"])
+def test_closed_standard_input_is_named(arguments, tmp_path):
+    status, errors = in_shell(arguments, "<&-", tmp_path)
+    assert (status, errors) == (1, "evenly: Cannot read standard input: bad file descriptor.\n")
+
+
+def test_commands_work_without_standard_input_and_standard_error(tmp_path):
+    assert in_shell("fit t.csv -o x.json", "> out.txt <&- 2>&-", tmp_path) == (0, "")
+    assert evenly.load(tmp_path / "x.json") == evenly.fit(tmp_path / "t.csv")
+    assert "3 rows, 2 columns" in (tmp_path / "out.txt").read_text()

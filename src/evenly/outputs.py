@@ -14,7 +14,12 @@ from evenly.sources.files.filesystems import filesystem_of, is_local, open_error
 from evenly.sources.read_errors import decode_errors, reason
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
-from evenly.system.atomic import atomic_file, temporary_copy
+from evenly.system.atomic import (
+    atomic_file,
+    temporary_copy,
+    temporary_write_errors,
+    write_errors,
+)
 from evenly.typing import Path, StorageOptions
 
 if TYPE_CHECKING:
@@ -68,10 +73,12 @@ def open_output(path: Path, storage_options: StorageOptions | None = None) -> It
 def open_standard_output() -> Iterator[BinaryIO]:
     """Open a temporary file that is copied to standard output only if the block succeeds."""
     with tempfile.TemporaryFile(prefix="evenly-") as file:
-        yield file
-        file.seek(0)
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        with temporary_write_errors():
+            yield file
+            file.seek(0)
+        with write_errors("standard output", "Write to another file."):
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
 
 def _upload(temporary: str, filesystem: "fsspec.AbstractFileSystem", inner: str) -> None:

@@ -1,5 +1,6 @@
 """Between the rows: one process at a time, when to save, and how a fit is interrupted."""
 
+import errno
 import itertools
 import os
 import signal
@@ -119,6 +120,19 @@ def test_an_interrupted_release_closes_the_lock_once(function, state, monkeypatc
     assert not os.path.exists(state.with_name(f".{state.name}.lock"))
     monkeypatch.undo()
     Lock(str(state)).release()
+
+
+def test_a_lock_on_a_full_disk_names_the_checkpoint_and_is_removed(days, state, monkeypatch):
+    def write(descriptor, data, offset):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", write)
+        message = refused(evenly.SourceError, days, checkpoint=state)
+    assert f"Received: '{state}'" in message
+    assert "cannot be written: no space left on device" in message
+    assert not [*state.parent.glob(".*.lock")]
+    assert evenly.fit(days, checkpoint=state) == evenly.fit(days)
 
 
 def test_a_lock_whose_construction_was_interrupted_is_dropped_silently(state, monkeypatch):

@@ -49,8 +49,12 @@ class Lock:
             finally:
                 if self._descriptor < 0:
                     os.close(descriptor)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:  # the disk is full
+            self.release()
+            raise _open_error(checkpoint, self._path, error) from None
 
     def _lock_file(self, descriptor: int, created: bool, checkpoint: str) -> None:
         """Lock an open file, and keep it unless it was removed before it was locked.

@@ -13,6 +13,7 @@ from evenly.cli.apply import apply_command
 from evenly.cli.errors import OK, StderrLog, exit_now, run_command
 from evenly.cli.fit import fit_command
 from evenly.cli.pages import diff_command, report_command
+from evenly.cli.pipes import open_closed_streams
 from evenly.cli.statistics import merge_command, show_command, subtract_command
 
 
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Without `arguments` it runs ``sys.argv``, and a command that failed ends the process.
     """
+    if arguments is None:
+        open_closed_streams()
     code = run_command(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
     if arguments is None and code != OK:
         exit_now(code)

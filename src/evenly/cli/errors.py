@@ -9,6 +9,7 @@ import re
 import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -109,8 +110,22 @@ def run_command(command: Callable[[], None]) -> int:
     except Exception as error:
         if not isinstance(error, EvenlyError | OSError):
             raise
-        return _fail(to_cli_options(str(error)), BAD_DATA)
+        return _fail(_describe(error), BAD_DATA)
     return OK
+
+
+def _describe(error: Exception) -> str:
+    """Return the message of an error; one of a standard stream does not name it."""
+    if isinstance(error, OSError) and not isinstance(error, EvenlyError) and not error.filename:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        modules = [str(frame.f_globals.get("__name__")) for frame in frames]
+        ours = [name for name in modules if name.startswith("evenly.")]
+        reason = (error.strerror or str(error)).lower()
+        if ours and ours[-1].startswith(("evenly.cli.pipes", "evenly.sources.files.standard_in")):
+            return f"Cannot read standard input: {reason}."
+        if ours and ours[-1].startswith("evenly.cli"):
+            return f"Cannot write standard output: {reason}."
+    return to_cli_options(str(error))
 
 
 def _unwrap_interrupts(command: Callable[[], None]) -> None:

@@ -23,6 +23,19 @@ _SUFFIXES = {
 }
 
 
+def open_closed_streams() -> None:
+    """Open standard streams that the caller has closed, so that no file gets their descriptors.
+
+    Reading from such an input, and writing to such an output, is an error, as for an open stream
+    that fails. What would be written to standard error is lost.
+    """
+    streams = ("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDWR)
+    for name, mode, flags in streams:
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)  # the lowest one that is free
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
+
+
 def input_format_option(command: Command) -> Command:
     """Add ``--input-format`` to a command."""
     return click.option(

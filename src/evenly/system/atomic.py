@@ -64,10 +64,39 @@ def temporary_copy(name: str) -> Iterator[TemporaryFile]:
     try:
         with DeferredSignals():  # see `_temporary_sibling`
             temporary = create_temporary_sibling(target, 0o600)
-        yield temporary
+        with temporary_write_errors():
+            yield temporary
     finally:
         if temporary is not None:
             temporary.remove()
+
+
+@contextlib.contextmanager
+def write_errors(name: str, advice: str) -> Iterator[None]:
+    """Turn errors of writing something that has no name of its own into a `SourceError`.
+
+    Parameters
+    ----------
+    name
+        What is written, for the message.
+    advice
+        What to do about it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, SourceError | BrokenPipeError) or error.filename is not None:
+            raise
+        reason = (error.strerror or str(error)).lower()
+        raise SourceError(f"Cannot write {name}: {reason}. {advice}") from None
+
+
+def temporary_write_errors() -> contextlib.AbstractContextManager[None]:
+    """Turn errors of writing a temporary file into a `SourceError`."""
+    return write_errors(
+        f"a temporary file in {tempfile.gettempdir()!r}",
+        "Free disk space, or set the environment variable TMPDIR to another folder.",
+    )
 
 
 def _concerns(error: OSError, target: Path) -> bool:

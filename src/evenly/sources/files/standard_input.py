@@ -16,6 +16,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.source import Source
 from evenly.sources.tables import Table
+from evenly.system.atomic import temporary_write_errors
 
 LABEL = "standard input"
 _SUFFIXES = {"npy": ".npy", "parquet": ".parquet", "ipc file": ".arrows", "ipc stream": ".arrows"}
@@ -75,7 +76,8 @@ class Pipe:
     def spool(self) -> BinaryIO:
         """Return the content as a temporary file, which is seekable; `close` closes it."""
         self._spooled = tempfile.TemporaryFile(prefix="evenly-")  # noqa: SIM115
-        shutil.copyfileobj(self, self._spooled)
+        with temporary_write_errors():
+            shutil.copyfileobj(self, self._spooled)
         self._spooled.seek(0)
         return self._spooled
 
