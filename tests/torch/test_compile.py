@@ -177,6 +177,14 @@ def test_small_batches_are_exact_at_offsets_and_for_constants_with_the_default_b
     same_statistics(layer, eager)
 
 
+def test_error_for_one_row_says_what_to_do_whether_the_graph_may_break_or_not() -> None:
+    message = 'Expected more than 1 value per channel.*Set single="running"'
+    with pytest.raises(ValueError, match=message):
+        torch.compile(et.BatchNorm1d(3), backend="eager")(torch.ones(1, 3))
+    with pytest.raises(Exception, match=message):
+        torch.compile(et.BatchNorm1d(3), backend="eager", fullgraph=True)(torch.ones(1, 3))
+
+
 def test_only_the_needed_gradients() -> None:
     layer, x = et.BatchNorm1d(3), batch(8, 3)
     layer.weight.requires_grad_(False)

@@ -229,9 +229,11 @@ def has_single_value(x: Tensor, mask: Tensor | None) -> bool:
     return int(mask.expand(x.shape[0], 1, *x.shape[2:]).sum()) == 1
 
 
-def single_value_error(x: Tensor, advice: str, *, where: str = "") -> DataError:
+def single_value_error(x: Tensor, advice: str, *, where: str = "") -> ValueError:
     """Return torch's error for a single value per channel, and what to do."""
-    return DataError(
+    # The constructor of our errors cannot be traced; the message would be lost.
+    error = ValueError if torch.compiler.is_compiling() else DataError
+    return error(
         "Expected more than 1 value per channel when training, got input size "
         f"{x.size()}{where}. {advice}"
     )
