@@ -7,7 +7,13 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from evenly.errors import UnsupportedTypeError, format_names, no_rows_error, without_context
+from evenly.errors import (
+    DataError,
+    UnsupportedTypeError,
+    format_names,
+    no_rows_error,
+    without_context,
+)
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.group_text import fitted_keys
 from evenly.outputs import open_output, open_standard_output
@@ -134,6 +140,16 @@ def apply_files(
         The suffix of the format of standard output, which is written instead of a file.
     """
     suffix = standard_output or check_suffix(output)
+    if unknown != "error" and not isinstance(moments, GroupedMoments):
+        raise DataError(
+            f"unknown= is for the statistics of groups. Received: unknown={unknown!r}, and "
+            "statistics without groups. Omit it, or fit with by=."
+        )
+    if inverse and missing != "keep":
+        raise DataError(
+            "missing= is for normalizing: a missing value stays missing when it is converted back. "
+            f"Received: missing={missing!r} and inverse=True. Omit it."
+        )
     read = ReadOptions(feature_axis=feature_axis, csv=csv)
     function = moments.denormalize if inverse else moments.normalize
     options: dict[str, Any] = {**method} if inverse else {"missing": missing, **method}

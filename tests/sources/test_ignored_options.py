@@ -12,6 +12,7 @@ from PIL import Image
 
 import evenly
 from evenly import EvenlyError
+from evenly.apply import apply
 from evenly.cli import main
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]})
@@ -121,3 +122,29 @@ def test_parts_by_key_without_images_ignore_options_of_images() -> None:
     moments = evenly.fit([batch], select={"image": "image", "state": "state"}, mode="L")
     assert moments["image"].num_features == 1
     assert moments["state"] == evenly.fit(FRAME.to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unknown": "missing"}, "unknown= is for the statistics of groups"),
+        ({"inverse": True, "missing": "zero"}, "missing= is for normalizing"),
+    ],
+)
+def test_apply_names_the_option_that_does_not_apply(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(EvenlyError, match=message):
+        apply(evenly.fit(FRAME), make("csv file", tmp_path), str(tmp_path / "y.csv"), **options)
+    assert not (tmp_path / "y.csv").exists()
+
+
+def test_apply_command_names_the_option_of_groups(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evenly.fit(FRAME).save(tmp_path / "m.json")
+    output = str(tmp_path / "y.csv")
+    source = make("csv file", tmp_path)
+    command = ["apply", str(tmp_path / "m.json"), source, "-o", output, "--unknown", "total"]
+    assert main(command) == 1
+    assert "--unknown total, and statistics without groups. Omit it" in capsys.readouterr().err
