@@ -14,6 +14,7 @@ from evenly.drift.comparison import check_options
 from evenly.drift.text import summary
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.moments import Moments, load
+from evenly.moments.internal import without_dtypes
 from evenly.torch.fx_tracing import is_proxy
 from evenly.torch.monitor_op import observe, register_monitor
 from evenly.torch.normalize import Normalize
@@ -131,7 +132,7 @@ class DriftMonitor:
         Comparison
             As `evenly.compare` returns it; also stored as ``comparison``.
         """
-        fitted, observed = (_without_dtypes(m) for m in (self.normalize.moments, self._moments))
+        fitted, observed = (without_dtypes(m) for m in (self.normalize.moments, self._moments))
         self.comparison = compare(fitted, observed, limit=self.limit, confidence=self.confidence)
         return self.comparison
 
@@ -272,15 +273,6 @@ class DriftMonitor:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._id = register_monitor(self)
-
-
-def _without_dtypes(moments: Moments) -> Moments:
-    """Return moments without dtypes: tensors of times have the unit of the statistics."""
-    result = moments.copy()
-    state = result._state
-    nothing = ("",) * result.num_features
-    state.replace_metadata(state.metadata._replace(dtypes=nothing), state.metadata)
-    return result
 
 
 def _moments_of(other: object) -> Moments:
