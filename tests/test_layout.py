@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple, TypeGuard
 
 import pytest
 
@@ -234,3 +235,59 @@ def test_pages_for_contributors_name_files_that_exist(page: str) -> None:
     ]
     assert names
     assert missing == []
+
+
+class PrivateNames(NamedTuple):
+    """The private names of a module: those that its classes define, and those it reads elsewhere.
+
+    Attributes
+    ----------
+    defined
+        Methods and attributes of classes.
+    read
+        Each attribute that is read of something other than ``self``, ``cls`` or ``super()``, with
+        its line.
+    """
+
+    defined: frozenset[str]
+    read: tuple[tuple[str, int], ...]
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def is_own(node: ast.expr) -> bool:
+    """Return whether an expression is the object or class of the method that it is in."""
+    if isinstance(node, ast.Call):
+        return getattr(node.func, "id", "") == "super"
+    return getattr(node, "id", "") in ("self", "cls")
+
+
+@cache
+def private_names(file: str) -> PrivateNames:
+    nodes = list(ast.walk(parsed(file)))
+    attributes = [n for n in nodes if isinstance(n, ast.Attribute) and is_private(n.attr)]
+    bodies = [part for n in nodes if isinstance(n, ast.ClassDef) for part in n.body]
+    defined = {part.name for part in bodies if isinstance(part, ast.FunctionDef)}
+    defined |= {n.id for part in bodies for n in ast.walk(part) if is_assigned_name(part, n)}
+    defined |= {n.attr for n in attributes if isinstance(n.ctx, ast.Store) and is_own(n.value)}
+    read = ((n.attr, n.lineno) for n in attributes if not is_own(n.value))
+    return PrivateNames(frozenset(filter(is_private, defined)), tuple(read))
+
+
+def is_assigned_name(statement: ast.stmt, node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(node, ast.Name)
+
+
+OF_NAMED_TUPLES = frozenset({"_asdict", "_fields", "_make", "_replace"})
+"""Methods and attributes of named tuples, which are public."""
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_private_attributes_are_read_only_in_their_own_package(file: str) -> None:
+    package = file.split("/")[0]
+    own = {name for f in FILES if f.split("/")[0] == package for name in private_names(f).defined}
+    of_others = {name for f in FILES for name in private_names(f).defined} - own - OF_NAMED_TUPLES
+    found = [(line, name) for name, line in private_names(file).read if name in of_others]
+    assert found == [], f"{file} reads private attributes of another package"

@@ -157,3 +157,9 @@ def test_a_layer_takes_the_moments_of_one_key() -> None:
     with pytest.raises(evenly.EvenlyError, match=r"of several keys, moments\[key\]"):
         evenly.torch.Normalize.from_moments(fitted())  # type: ignore[arg-type]
     assert evenly.torch.Normalize.from_moments(fitted()["state"]).num_features == 2
+
+
+@pytest.mark.parametrize("source", [[1], None, 3, evenly.fit([[1.0]])])
+def test_read_stats_refuses_what_is_neither_a_path_nor_a_dict(source: Any) -> None:
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"read_stats reads a file, or the dict"):
+        read_stats(source)

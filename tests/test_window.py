@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,17 @@ def test_copies_of_window_are_independent(copied):
     [
         [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)],
         [pd.Timestamp("2026-01-01"), pd.Timestamp("2026-01-02"), pd.Timestamp("2026-01-03")],
-        list(np.arange("2026-01-01", "2026-01-04", dtype="datetime64[D]")),
+        *(
+            list(np.arange("2026-01-01", "2026-01-04", dtype="datetime64[D]").astype(dtype))
+            for dtype in ("M8[D]", "M8[h]", "M8[s]", "M8[us]", "M8[ns]", "M8[10ns]")
+        ),
+        list(pd.date_range("2026-01-01", periods=3, unit="ns").values),
+        list(pd.date_range("2026-01-01", periods=3, tz="Europe/Berlin")),
+        [np.datetime64("2026-01-01"), date(2026, 1, 2), np.datetime64("2026-01-03")],
+        list(
+            np.arange("1970-01-01", "1970-01-04", dtype="M8[D]").astype("M8[ns]").astype("M8[ps]")
+        ),
+        [np.timedelta64(0, "ns"), np.timedelta64(24, "h"), np.timedelta64(2, "D")],
     ],
 )
 def test_times_of_any_library(times):
@@ -171,3 +181,64 @@ def test_time_is_required_and_ordered():
     with pytest.raises(evenly.DataError, match=r"2026-01-01 00:00:00 after 2026-01-02 00:00:00"):
         window.append(day, time=datetime(2026, 1, 1))
     assert len(window) == 1
+
+
+def test_months_of_numpy_are_their_first_days():
+    window = Window(timedelta(days=59))
+    for value, month in enumerate(np.arange("2026-01", "2026-04", dtype="datetime64[M]")):
+        window.append([[float(value)]], time=month)
+    assert window.moments.mean == 1.5  # January and February have 59 days
+
+
+@pytest.mark.parametrize("span", [timedelta(microseconds=1), pd.Timedelta(1000, "ns")])
+def test_nanoseconds_are_compared_exactly(span):
+    window, start = Window(span), np.datetime64("2262-01-01T00:00:00.000000000")
+    for age, parts in ((0, 1), (999, 2), (1000, 2), (1998, 3), (1999, 3), (2998, 2)):
+        window.append([[1.0]], time=start + np.timedelta64(age, "ns"))
+        assert len(window) == parts, age
+
+
+@pytest.mark.parametrize("span", [timedelta(days=200_000), timedelta.max])
+def test_span_longer_than_int64_nanoseconds(span):
+    window = Window(span)
+    for year in ("1970", "2000", "2250"):
+        window.append([[1.0]], time=np.datetime64(year, "ns"))
+    assert len(window) == 3
+
+
+@pytest.mark.parametrize(
+    "time", [pd.NaT, np.datetime64("NaT"), np.datetime64("NaT", "ns"), np.datetime64("NaT", "M")]
+)
+def test_unknown_time_is_refused(time):
+    window = Window(timedelta(days=1))
+    with pytest.raises(evenly.DataError, match=r"time of a part must be known. Received: .*NaT"):
+        window.append([[1.0]], time=time)
+    assert len(window) == 0
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-01-01", 5, 5.0, pd.Period("2026-01"), pd.Series([1.0, 2.0])]
+)
+def test_time_that_is_none_is_refused(time):
+    window = Window(timedelta(days=1))
+    with pytest.raises(evenly.UnsupportedTypeError, match="must be a datetime, a date, or a time"):
+        window.append([[1.0]], time=time)
+    assert len(window) == 0
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        datetime(2026, 1, 2, tzinfo=UTC),
+        pd.Timestamp("2026-01-02", tz="UTC"),
+        date(2026, 1, 2),
+        np.datetime64("2026-01-02", "D"),
+    ],
+)
+def test_times_of_different_types_are_refused(second):
+    window = Window(timedelta(days=1))
+    window.append([[1.0]], time=datetime(2026, 1, 1))
+    with pytest.raises(evenly.UnsupportedTypeError, match="must be of one type, with time zones"):
+        window.append([[2.0]], time=second)
+    assert len(window) == 1
+    assert window.moments.mean == 1.0

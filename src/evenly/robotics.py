@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import ColumnError, DataError, SourceError, format_names
+from evenly.errors import (
+    ColumnError,
+    DataError,
+    SourceError,
+    UnsupportedTypeError,
+    format_names,
+)
 from evenly.moments import Moments, MomentsByKey
 from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY
 from evenly.typing import JsonObject, Path
@@ -141,6 +147,8 @@ def read_stats(source: Path | Mapping[str, Any]) -> dict[str, FeatureStats]:
         If the file cannot be read.
     DataError
         If it has another layout.
+    UnsupportedTypeError
+        If it is neither a path nor a dict.
 
     Examples
     --------
@@ -149,6 +157,11 @@ def read_stats(source: Path | Mapping[str, Any]) -> dict[str, FeatureStats]:
     >>> stats["action"].mean, stats["action"].count
     (array([2.]), 2)
     """
+    if not isinstance(source, Mapping | str | os.PathLike):
+        raise UnsupportedTypeError(
+            "read_stats reads a file, or the dict in it. Received: "
+            f"{type(source).__name__}. Pass its path, or json.load(file)."
+        )
     content = source if isinstance(source, Mapping) else _read_json(source)
     if not isinstance(content, Mapping):
         raise _layout_error("no object")

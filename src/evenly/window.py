@@ -4,10 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+
 from evenly.distribution.option import most_bins
-from evenly.errors import DataError
+from evenly.errors import DataError, UnsupportedTypeError
 from evenly.moments import Moments
 from evenly.printable import counted
+
+_PER_NANOSECOND = {"ns": 1, "ps": 10**3, "fs": 10**6, "as": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +151,12 @@ class Window:
         ------
         DataError
             When the time is missing or earlier than the last one.
+        UnsupportedTypeError
+            When it is no time, or of another type than the last one.
         ColumnError
             When the columns differ from those in the window.
         """
-        self._check_time(time)
+        time = self._check_time(time)
         new = part.copy() if isinstance(part, Moments) else self._fit(part)
         parts = self._parts.with_newest(time, new)
         parts.total()  # raises if the columns of older parts differ
@@ -168,27 +174,75 @@ class Window:
         if isinstance(self._size, int):
             return len(parts) > self._size
         oldest, _ = parts.older[parts.number_older - 1]
-        return bool(now - oldest >= self._size)
+        return _is_at_least(_age(now, oldest), self._size)
 
-    def _check_time(self, time: object) -> None:
+    def _check_time(self, time: object) -> object:
+        """Return the time of a new part, after checking it."""
         if isinstance(self._size, int):
             if time is not None:
                 raise DataError(
                     "time= requires a window with a time span. Received: a time, and a window of "
                     f"{self._size} parts. Omit it, or create Window(timedelta(days=...))."
                 )
-            return
+            return None
         if time is None:
             raise DataError(
                 "A window with a time span needs the time of each part. Received: no time. Pass "
                 "time=, for example a datetime."
             )
+        time = _parse_time(time, self._size)
         newest = self._parts.newest_time()
-        if newest is not None and time < newest:
+        if newest is not None and not _is_at_least(_age(time, newest), timedelta()):
             raise DataError(
                 f"Parts must be appended in order of time. Received: {time} after {newest}. "
                 "Sort them first."
             )
+        return time
+
+
+def _parse_time(time: Any, size: timedelta) -> object:
+    """Return a time whose differences are time spans: months of NumPy as their first days."""
+    if isinstance(time, np.datetime64) and np.datetime_data(time.dtype)[0] in ("Y", "M"):
+        time = time.astype("datetime64[D]")
+    try:
+        is_known = bool(time == time)  # NaT is not equal to itself
+        if is_known:
+            _is_at_least(time - time, size)
+    except (TypeError, ValueError):
+        raise UnsupportedTypeError(
+            "The time of a part must be a datetime, a date, or a time of pandas or NumPy. "
+            f"Received: {time!r}. Pass time=datetime.fromtimestamp(seconds) for a number, or "
+            "time=datetime.fromisoformat(text) for text."
+        ) from None
+    if not is_known:
+        raise DataError(
+            f"The time of a part must be known. Received: {time!r}. Leave the part out, or pass "
+            "its time."
+        )
+    return time
+
+
+def _age(now: Any, before: Any) -> Any:
+    """Return the difference of two times."""
+    try:
+        return now - before
+    except TypeError:
+        raise UnsupportedTypeError(
+            "The times of a window must be of one type, with time zones or without. Received: "
+            f"{now!r} after {before!r}. Convert them, for example to datetime."
+        ) from None
+
+
+def _is_at_least(age: Any, span: timedelta) -> bool:
+    """Return whether a difference of times is at least a time span."""
+    if isinstance(age, np.timedelta64):
+        unit, step = np.datetime_data(age.dtype)
+        if unit in _PER_NANOSECOND:  # Python has no such time span
+            nanoseconds = span // timedelta(microseconds=1) * 1000
+            nanoseconds += getattr(span, "nanoseconds", 0)  # of pandas
+            return int(age.astype(np.int64)) * step >= nanoseconds * _PER_NANOSECOND[unit]
+        age = age.item()
+    return bool(age >= span)
 
 
 def _check_size(size: object) -> int | timedelta:

@@ -350,3 +350,34 @@ def test_infinities_are_null_in_the_dict():
     (column,) = evenly.compare(a, b).to_dict()["columns"]
     assert column["shift"] == {"value": None, "low": None, "high": None}
     assert column["over"] == ["mean"]
+
+
+# ---- Values that differ in late digits ----
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "texts"),
+    [
+        (3.0, 3.0000001, ("3", "3.0000001")),
+        (1.7e9, 1.7e9 + 0.25, ("1700000000", "1700000000.2")),
+        (0.1 + 0.2, 0.3, ("0.30000000000000004", "0.3")),
+        (1e300, np.nextafter(1e300, np.inf), ("1e+300", "1.0000000000000002e+300")),
+        (-1e-310, -1.0000001e-310, ("-1e-310", "-1.0000001e-310")),
+        (1.25, 1.25, ("1.25", "1.25")),
+        (1.0, 2.0, ("1", "2")),
+    ],
+)
+def test_different_means_look_different_in_table_and_page(before, after, texts):
+    comparison = evenly.compare(*(evenly.fit([[x], [x], [x]]) for x in (before, after)))
+    (row,) = comparison_table(comparison).rows
+    assert row[1:3] == texts
+    if after > before:
+        assert f"max {texts[0]} → {texts[1]}" in row[-1]
+    assert "<td>{}<td>{}".format(*texts) in comparison.to_html(["a", "b"])
+
+
+def test_means_of_sides_without_values_are_empty_in_the_page_and_sort_last():
+    data = pd.DataFrame({"a": [1.0, 2.0], "b": [np.nan, np.nan]})
+    comparison = evenly.compare(evenly.fit(data), evenly.fit(data.drop(columns="a")))
+    assert [row[1:3] for row in comparison_table(comparison).rows] == [("1.5", "-"), ("-", "-")]
+    assert "<td>-" not in comparison.to_html(["a", "b"])

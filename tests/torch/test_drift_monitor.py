@@ -344,3 +344,37 @@ def test_invalid_limit(layer):
 def test_merge_of_something_else(layer):
     with pytest.raises(evenly.UnsupportedTypeError, match="merge adds monitors, moments and paths"):
         DriftMonitor(layer).merge(3)
+
+
+@pytest.mark.parametrize("every", [True, 0, -1, 2.0, "5"])
+def test_every_must_be_a_positive_integer(layer, every):
+    with pytest.raises(evenly.DataError, match="every must be a positive number of rows"):
+        DriftMonitor(layer, every=every)
+
+
+def test_every_may_be_an_integer_of_numpy(layer):
+    assert type(DriftMonitor(layer, every=np.int64(5)).every) is int
+
+
+def test_function_that_raises_an_error_is_called_again(layer):
+    calls = []
+
+    def fail(comparison):
+        calls.append(comparison.rows[1])
+        if len(calls) < 3:
+            raise ConnectionError("the alert was not sent")
+
+    monitor = DriftMonitor(layer, every=100, on_drift=fail)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            layer(batches(100, shift=9.0))
+    feed(layer, batches(300, shift=9.0))
+    assert calls == [100, 200, 300]
+    assert monitor.moments.rows == 500
+
+
+@pytest.mark.parametrize("state", [{}, {"weight": torch.zeros(3)}, {"moments": b"{}"}])
+def test_state_of_something_else_is_refused(layer, state):
+    monitor = DriftMonitor(layer)
+    with pytest.raises(evenly.DataError, match="under the key 'moments'"):
+        monitor.load_state_dict(state)

@@ -79,19 +79,18 @@ def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
 
 def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:
     names: Sequence[str | int] = moments.columns or range(moments.num_features)
-    for index, (name, record) in enumerate(zip(names, moments.column_records(), strict=True)):
-        bins = moments._bins(index) if moments.distribution else None
-        yield name, _facts(record, bins)
+    for name, record in zip(names, moments.column_records(), strict=True):
+        yield name, _facts(record)
 
 
-def _facts(record: ColumnRecord, bins: Bins | None) -> ColumnFacts:
+def _facts(record: ColumnRecord) -> ColumnFacts:
     count, missing = exact_stats.fraction(record.present), exact_stats.fraction(record.missing)
     mean = variance = None
     if count:
         mean = exact_stats.fraction(record.sum) / count
         variance = exact_stats.fraction(record.squares) / count - mean**2
     low, high = (None if value is None else float(value) for value in (record.min, record.max))
-    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high, bins)
+    return ColumnFacts(record.dtype, count, missing, mean, variance, low, high, record.bins)
 
 
 def to_float(value: Fraction) -> float:

@@ -9,7 +9,7 @@ from evenly.drift.intervals import Interval
 from evenly.drift.text import (
     Compared,
     format_short,
-    mean_text,
+    mean_texts,
     missing_text,
     rank_text,
     remarks,
@@ -71,7 +71,7 @@ def _row(column: ColumnDrift, groups: bool, shapes: bool, earlier: int) -> str:
         *([_picture(column)] if shapes else []),
         _interval_svg(column),
         _cell(column.shift, signed=True),
-        *(text(mean_text(side)) if side else "" for side in (column.before, column.after)),
+        *("" if mean == "-" else text(mean) for mean in mean_texts(column)),  # these sort last
         _cell(column.std_ratio),
         text(missing_text(column).replace(" %", "")),
         *(_shape_cells(column) if shapes else []),

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from evenly.drift.column import ColumnDrift
-from evenly.drift.facts import ColumnFacts
+from evenly.drift.facts import ColumnFacts, to_float
 from evenly.drift.intervals import Interval
-from evenly.html_report.numbers import share_text
+from evenly.html_report.numbers import decimal_text, share_text
 from evenly.moments.text_table import TextTable, format_name, format_value, omitted_line
 from evenly.printable import counted
+from evenly.time_text import is_time
 
 HEAD = 60
 """Lines that are shown of a longer table."""
 _HEADINGS = ("column", "mean before", "mean after", "shift (std)", "std ratio", "missing")
 _SHAPE_HEADINGS = ("KS", "W1 (std)")
+_DIGITS, _MOST_DIGITS = 7, 17
+"""Digits of two different values that are equal to six digits."""
 
 
 class Compared(Protocol):
@@ -107,8 +110,7 @@ def _row(column: ColumnDrift, has_shapes: bool, earlier: int) -> tuple[str, ...]
     shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
     return (
         format_name(column.label),
-        mean_text(column.before),
-        mean_text(column.after),
+        *mean_texts(column),
         interval_text(column.shift, signed=True),
         interval_text(column.std_ratio),
         missing_text(column),
@@ -118,11 +120,27 @@ def _row(column: ColumnDrift, has_shapes: bool, earlier: int) -> tuple[str, ...]
     )
 
 
-def mean_text(facts: ColumnFacts | None) -> str:
-    """Return the mean of one side, as a date or a number."""
-    if facts is None or facts.mean is None:
-        return "-"
-    return format_value(float(facts.mean), facts.dtype)
+def mean_texts(column: ColumnDrift) -> tuple[str, str]:
+    """Return the means of both sides, as dates or numbers."""
+    sides = column.before, column.after
+    means = (None if side is None or side.mean is None else to_float(side.mean) for side in sides)
+    dtypes = ("" if side is None else side.dtype for side in sides)
+    return _pair_texts((*means,), (*dtypes,))
+
+
+def _pair_texts(values: tuple[float | None, ...], dtypes: tuple[str, ...]) -> tuple[str, str]:
+    """Return two values as text, with so many digits that different ones look different."""
+    first, second = (
+        format_value(value, dtype) for value, dtype in zip(values, dtypes, strict=True)
+    )
+    old, new = values
+    if first != second or old is None or new is None or old == new or any(map(is_time, dtypes)):
+        return first, second
+    for digits in range(_DIGITS, _MOST_DIGITS):
+        first, second = decimal_text(old, digits), decimal_text(new, digits)
+        if first != second:
+            return first, second
+    return repr(old), repr(new)
 
 
 def missing_text(column: ColumnDrift) -> str:
@@ -208,4 +226,4 @@ def _range(column: ColumnDrift) -> list[str]:
 
 
 def _change(old: float | None, new: float | None, before: ColumnFacts, after: ColumnFacts) -> str:
-    return f"{format_value(old, before.dtype)} → {format_value(new, after.dtype)}"
+    return " → ".join(_pair_texts((old, new), (before.dtype, after.dtype)))

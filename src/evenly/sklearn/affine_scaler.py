@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from evenly.errors import DataError
 from evenly.moments import Moments
+from evenly.moments.internal import cached, exact_extremes
 from evenly.sklearn import array_api, validation
 from evenly.sklearn.fitted_attributes import fit_callbacks
 from evenly.sklearn.given_moments import as_scaler_moments
@@ -52,8 +53,7 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _extremes(self) -> Iterator[tuple[Fraction, Fraction] | None]:
         """Yield the exact smallest and largest value of each column; None without values."""
-        for low, high in self.moments_._state.extremes():
-            yield None if low is None else (Fraction(low), Fraction(high))
+        yield from exact_extremes(self.moments_)
 
     def _check_parameters(self) -> None:
         """Check what scikit-learn's constraints of the parameters do not."""
@@ -214,7 +214,7 @@ class AffineScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _scaling(self, *, inverse: bool) -> Scaling:
         """Return the scaling, which is cached until the moments or the parameters change."""
         key = type(self), inverse, tuple(self.get_params().values())
-        return self.moments_._cached(key, lambda: self._compute_scaling(inverse))
+        return cached(self.moments_, key, lambda: self._compute_scaling(inverse))
 
     def _compute_scaling(self, inverse: bool) -> Scaling:
         scaling = affine_scaling(

@@ -7,6 +7,8 @@ from scipy import sparse
 
 from evenly.dispatch import container_kind
 from evenly.moments import Moments
+from evenly.moments.internal import cached
+from evenly.moments.internal import scaling_of as moments_scaling_of
 from evenly.sklearn import array_api, sparse_columns
 from evenly.sources.native_arrays import is_native, is_plain
 from evenly.transform import Scaling, transform
@@ -21,7 +23,8 @@ def scaling_of(
     becomes NaN. (Where `Scaling.power` is not 0, the unit of a column is a power of two.)
     It is cached until the moments change, so its arrays must not be modified.
     """
-    return moments._cached(
+    return cached(
+        moments,
         ("scikit-learn", with_mean, with_std, tolerance, inverse),
         lambda: _compute(
             moments, with_mean=with_mean, with_std=with_std, tolerance=tolerance, inverse=inverse
@@ -32,8 +35,13 @@ def scaling_of(
 def _compute(
     moments: Moments, *, with_mean: bool, with_std: bool, tolerance: float, inverse: bool
 ) -> Scaling:
-    base = moments._scaling(
-        inverse=inverse, constant="zero", correction=0, tolerance=tolerance, too_few="constant"
+    base = moments_scaling_of(
+        moments,
+        inverse=inverse,
+        constant="zero",
+        correction=0,
+        tolerance=tolerance,
+        too_few="constant",
     )
     power = base.power
     unit = np.ones(len(base)) if power is None else np.exp2(power if inverse else -power)

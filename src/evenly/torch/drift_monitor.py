@@ -1,9 +1,10 @@
 """Compare the input of a deployed `Normalize` with the data that it was fitted on."""
 
 import logging
+import operator
 import os
 from collections.abc import Callable
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, SupportsIndex, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from evenly.drift.comparison import check_options
 from evenly.drift.text import summary
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.moments import Moments, load
+from evenly.moments.internal import without_dtypes
 from evenly.torch.fx_tracing import is_proxy
 from evenly.torch.monitor_op import observe, register_monitor
 from evenly.torch.normalize import Normalize
@@ -48,7 +50,9 @@ class DriftMonitor:
         The action when a column is over the limit. ``"log"``: log a warning
         (``logging.getLogger("evenly")``), and again only when other columns are over it.
         ``"error"``: raise `evenly.DataError`; choose it where a wrong prediction is worse than
-        none. Or a function, which is called with the `evenly.Comparison`.
+        none. Or a function, which is called with the `evenly.Comparison` when a warning would be
+        logged. If it raises an error, so does the layer, and it is called again after the next
+        ``every`` rows.
 
     Attributes
     ----------
@@ -99,14 +103,10 @@ class DriftMonitor:
         check_options(limit, confidence)
         if not callable(on_drift):
             check_choice("on_drift", on_drift, ("log", "error"))
-        if every is not None and not (isinstance(every, int) and every > 0):
-            raise DataError(
-                f"every must be a positive number of rows, or None. Received: {every!r}."
-            )
         self.normalize = normalize
         self.limit = limit
         self.confidence = confidence
-        self.every = every
+        self.every = None if every is None else _as_rows(every)
         self.on_drift = on_drift
         self.comparison: Comparison | None = None
         self._reported: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
@@ -131,7 +131,7 @@ class DriftMonitor:
         Comparison
             As `evenly.compare` returns it; also stored as ``comparison``.
         """
-        fitted, observed = (_without_dtypes(m) for m in (self.normalize.moments, self._moments))
+        fitted, observed = (without_dtypes(m) for m in (self.normalize.moments, self._moments))
         self.comparison = compare(fitted, observed, limit=self.limit, confidence=self.confidence)
         return self.comparison
 
@@ -191,12 +191,12 @@ class DriftMonitor:
                 f"{summary(comparison)}. Find out what changed, or fit the layer again."
             )
         elif over != self._reported:
-            self._reported = over
             if self.on_drift == "log":
                 text = "The input of Normalize differs from the data that it was fitted on: %s"
                 _LOG.warning(text, summary(comparison))
             elif callable(self.on_drift):
                 self.on_drift(comparison)
+            self._reported = over  # not if the function failed
 
     def _empty(self) -> Moments:
         fitted = self.normalize.moments
@@ -251,12 +251,20 @@ class DriftMonitor:
 
         Raises
         ------
+        DataError
+            If it is the state of something else.
         StatisticsFileError
             If it is damaged; the monitor is then unchanged.
         ColumnError
             If it has other columns than the layer.
         """
-        content = bytes(state["moments"].cpu().numpy().tobytes())
+        if not isinstance(packed := state.get("moments"), Tensor):
+            raise DataError(
+                "The state of a DriftMonitor must have the moments of the input as a tensor under "
+                f"the key 'moments'. Received: the keys {sorted(state)}. Pass the result of "
+                "monitor.state_dict()."
+            )
+        content = packed.cpu().numpy().tobytes()
         moments = self._empty() + self._check_columns(Moments.from_bytes(content))
         self._moments, self._compared_rows = moments, moments.rows
 
@@ -274,13 +282,12 @@ class DriftMonitor:
         self._id = register_monitor(self)
 
 
-def _without_dtypes(moments: Moments) -> Moments:
-    """Return moments without dtypes: tensors of times have the unit of the statistics."""
-    result = moments.copy()
-    state = result._state
-    nothing = ("",) * result.num_features
-    state.replace_metadata(state.metadata._replace(dtypes=nothing), state.metadata)
-    return result
+def _as_rows(every: object) -> int:
+    """Return ``every`` as an int, after checking it."""
+    rows = operator.index(every) if isinstance(every, SupportsIndex) else 0
+    if rows <= 0 or isinstance(every, bool):
+        raise DataError(f"every must be a positive number of rows, or None. Received: {every!r}.")
+    return rows
 
 
 def _moments_of(other: object) -> Moments:

@@ -13,6 +13,7 @@ from evenly.distribution.option import most_bins
 from evenly.errors import DataError, check_choice
 from evenly.exact_stats import as_correction, as_tolerance
 from evenly.moments import Moments
+from evenly.moments.internal import scaling_of, write_scaling
 from evenly.torch import custom_op, ranks, units
 from evenly.torch.buffers import Memory
 from evenly.torch.fx_tracing import is_proxy, record_call
@@ -191,7 +192,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         return self
 
     def _scaling(self, too_few: str) -> Scaling:
-        scaling = self._statistics.total._scaling(
+        scaling = scaling_of(
+            self._statistics.total,
             inverse=self._is_inverse,
             constant=self.constant,
             correction=self.correction,
@@ -205,9 +207,8 @@ class MomentsLayer(ScriptableScaling, StateLayer):
         correction = self._native_correction
         if correction is None or self._white != 1:
             return False
-        state = self._statistics.total._state
         arrays = memory.hi, memory.lo, memory.scale
-        return bool(state.read_scaling(correction, self._is_inverse, *arrays) != "unsure")
+        return write_scaling(self._statistics.total, correction, self._is_inverse, *arrays)
 
     def _constants(self) -> Constants | None:
         """Return the memory of hi, lo and scale; None if they are not float64 on the CPU."""
