@@ -274,5 +274,10 @@ def is_data_loader(x: object) -> bool:
 
 
 def with_article(name: str) -> str:
-    """Return a noun with its indefinite article."""
-    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"
+    """Return a noun with its indefinite article.
+
+    >>> with_article("Array"), with_article("list"), with_article("ndarray")
+    ('an Array', 'a list', 'an ndarray')
+    """
+    has_vowel = name[:1].lower() in tuple("aeiou") or name == "ndarray"
+    return f"{'an' if has_vowel else 'a'} {name}"
