@@ -352,11 +352,10 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         )
 
     def _summaries(self) -> list[ColumnSummary]:
-        return [
-            summary
+        return summaries(
+            (format_key(key if isinstance(key, tuple) else (key,)), group)
             for key, group in self.items()
-            for summary in summaries(group, format_key(key if isinstance(key, tuple) else (key,)))
-        ]
+        )
 
     def _table_view(self) -> text_table.TextTable:
         return group_table(self, 20, 4)
