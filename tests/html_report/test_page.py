@@ -288,3 +288,10 @@ def test_page_of_no_columns_and_of_no_groups():
     empty = evenly.Moments.empty(distribution=True)
     assert empty._summaries() == []
     assert evenly.GroupedMoments.empty("g", distribution=True)._summaries() == []
+
+
+def test_keys_of_groups_are_whole():
+    prefix = "datasets/robots/2026/kitchen/episode/recording/"
+    table = pd.DataFrame({"file": [f"{prefix}{i}" for i in (1, 2)] * 2, "x": [1.0, 2.0, 3.0, 4.0]})
+    page = evenly.fit(table, by="file").to_html("By file")
+    assert [page.count(f"<td class=group>{prefix}{i}<") for i in (1, 2)] == [1, 1]

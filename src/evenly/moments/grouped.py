@@ -14,6 +14,8 @@ from evenly.group_keys import (
     Key,
     KeyPart,
     format_key,
+    join_key,
+    key_texts,
     merge_key_types,
     normalize_key,
     sort_key,
@@ -353,7 +355,7 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
 
     def _summaries(self) -> list[ColumnSummary]:
         return summaries(
-            (format_key(key if isinstance(key, tuple) else (key,)), group)
+            (join_key(key_texts(key if isinstance(key, tuple) else (key,))), group)
             for key, group in self.items()
         )
 
