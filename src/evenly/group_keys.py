@@ -216,12 +216,30 @@ def format_key(key: Key) -> str:
     >>> format_key(("EWR", 3)), format_key((None,))
     ('EWR, 3', '(missing)')
     """
-    return ", ".join(map(_format_part, key))
+    return join_key(key_texts(key), _MAX_WIDTH)
 
 
-def _format_part(part: KeyPart) -> str:
-    if part is None:
-        return "(missing)"
-    text = part.isoformat(" ") if isinstance(part, datetime) else str(part)
-    text = printable(text)
-    return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH - 1] + "…"
+def key_texts(key: Key) -> tuple[str | None, ...]:
+    """Return each part of a key as text, which differs for different keys.
+
+    >>> key_texts(("EWR", 3, None))
+    ('EWR', '3', None)
+    """
+    return tuple(
+        part.isoformat(" ") if isinstance(part, datetime) else None if part is None else str(part)
+        for part in key
+    )
+
+
+def join_key(texts: tuple[str | None, ...], width: int | None = None) -> str:
+    """Return the parts of a key as one text, which may be the same for different keys.
+
+    Parameters
+    ----------
+    width
+        The greatest width of a part; None: any.
+    """
+    parts = ("(missing)" if text is None else printable(text) for text in texts)
+    return ", ".join(
+        part if width is None or len(part) <= width else part[: width - 1] + "…" for part in parts
+    )

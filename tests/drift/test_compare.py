@@ -381,3 +381,50 @@ def test_means_of_sides_without_values_are_empty_in_the_page_and_sort_last():
     comparison = evenly.compare(evenly.fit(data), evenly.fit(data.drop(columns="a")))
     assert [row[1:3] for row in comparison_table(comparison).rows] == [("1.5", "-"), ("-", "-")]
     assert "<td>-" not in comparison.to_html(["a", "b"])
+
+
+# ---- Groups whose keys look alike ----
+
+PREFIX = "datasets/robots/2026/kitchen/episode/recording/"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"a": [f"{PREFIX}{i}" for i in range(3)]},
+        {"a": ["x", "x, y", "x, y, z"], "b": ["y, z, w", "z, w", "w"]},
+        {"a": ["a\n", "a\\n", "a"]},
+        {"a": ["(missing)", None, "None"]},
+        {"a": [0.1 + 0.2, 0.3, 0.30000000000000010]},
+    ],
+)
+def test_groups_whose_keys_look_alike_are_compared_each_with_itself(keys):
+    """Long keys were cut to 40 characters, and then one group replaced another."""
+    means = np.repeat([[1.0], [2.0], [3.0]], 400, axis=1).ravel()
+    noise = np.random.default_rng(0).normal(size=1200)
+    table = pd.DataFrame({name: np.repeat(np.array(k, object), 400) for name, k in keys.items()})
+    table = table.infer_objects().assign(x=means + noise, y=noise)
+    before = evenly.fit(table, by=list(keys))
+    assert [column.shift.value for column in evenly.compare(before, before).columns] == [0.0] * 6
+    table.loc[table.index < 400, "x"] += 9
+    changed = evenly.compare(before, evenly.fit(table, by=list(keys)))
+    assert len(changed.columns) == 6
+    assert [(c.name, round(c.shift.value)) for c in changed.over] == [("x", 9)]
+    days = [evenly.fit(table[start::3], by=list(keys)) for start in range(3)]
+    assert len(evenly.compare(days, days[0]).columns) == 6
+
+
+def test_group_of_a_compared_column_is_the_whole_key():
+    moments = evenly.fit(pd.DataFrame({"file": [PREFIX + "1"] * 2, "x": [1.0, 2.0]}), by="file")
+    comparison = evenly.compare(moments, moments)
+    assert comparison[PREFIX + "1", "x"].shift.value == 0
+    assert comparison.to_dict()["columns"][0]["group"] == PREFIX + "1"
+    ((label, *_),) = comparison_table(comparison).rows
+    assert label == f"{PREFIX[:39]}…: x"
+
+
+def test_integers_and_the_same_text_are_the_same_group():
+    """A CSV file may have text where a Parquet file has integers."""
+    sides = (pd.DataFrame({"g": g, "x": [1.0, 2.0, 3.0]}) for g in ([1, 1, 1], ["1", "1", "1"]))
+    (column,) = evenly.compare(*(evenly.fit(side, by="g") for side in sides)).columns
+    assert (column.group, column.shift.value) == ("1", 0.0)

@@ -258,3 +258,40 @@ def test_extreme_ranges_can_be_drawn():
         assert before.to_html()
         for after in pages:
             assert evenly.compare(before, after).to_html()
+
+
+def shown_alone(moments):
+    """Return the distribution of each column as text, in which NaN equals itself."""
+    return [repr(moments.select([name])._summaries()[0].distribution) for name in moments.columns]
+
+
+@pytest.mark.parametrize("weight", [1, 2**55])
+def test_quantiles_of_all_columns_together_are_those_of_each_column(weight):
+    """The counts of columns with large weights could overflow if they were added."""
+    rng = np.random.default_rng(0)
+    table = {f"x{i}": rng.normal(size=100) * 10.0**i for i in range(5)}
+    table |= {"empty": np.full(100, np.nan), "constant": np.ones(100)}
+    moments = evenly.fit(table, distribution=64, weights=np.full(100, weight))
+    assert [repr(c.distribution) for c in moments._summaries()] == shown_alone(moments)
+
+
+def test_quantiles_of_groups_are_those_of_each_group():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"g": rng.integers(0, 7, 500), "a": rng.normal(size=500), "b": 1.0})
+    table.loc[table.g == 3, "a"] = np.nan
+    groups = evenly.fit(table, by="g", distribution=True)
+    expected = [column for group in groups.values() for column in shown_alone(group)]
+    assert [repr(column.distribution) for column in groups._summaries()] == expected
+
+
+def test_page_of_no_columns_and_of_no_groups():
+    empty = evenly.Moments.empty(distribution=True)
+    assert empty._summaries() == []
+    assert evenly.GroupedMoments.empty("g", distribution=True)._summaries() == []
+
+
+def test_keys_of_groups_are_whole():
+    prefix = "datasets/robots/2026/kitchen/episode/recording/"
+    table = pd.DataFrame({"file": [f"{prefix}{i}" for i in (1, 2)] * 2, "x": [1.0, 2.0, 3.0, 4.0]})
+    page = evenly.fit(table, by="file").to_html("By file")
+    assert [page.count(f"<td class=group>{prefix}{i}<") for i in (1, 2)] == [1, 1]

@@ -1,6 +1,6 @@
 """The bins of many columns in one array, in which the ranks of all columns are found together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,10 +33,27 @@ class ColumnBins:
     counts: Counts
 
     @classmethod
-    def of(cls, bins: Bins) -> "ColumnBins":
-        """Return the bins of a single column."""
-        shift, size = np.array([bins.shift], np.uint64), np.array([len(bins.keys)])
-        return cls(shift, size, bins.keys, bins.counts)
+    def of(cls, columns: Sequence[Bins]) -> "ColumnBins":
+        """Return the bins of at least one column; see `batches` for the most of them."""
+        return cls(
+            np.array([bins.shift for bins in columns], np.uint64),
+            np.array([len(bins.keys) for bins in columns], np.int64),
+            np.concatenate([bins.keys for bins in columns]),
+            np.concatenate([bins.counts for bins in columns]),
+        )
+
+
+def batches(columns: Sequence[Bins]) -> Iterator[slice]:
+    """Yield the positions of all columns, as many at a time as `ColumnBins` can hold."""
+    start = total = 0
+    for index, bins in enumerate(columns):
+        total += bins.total
+        is_full = total > _MOST_VALUES or index - start >= _COLUMNS_AT_ONCE
+        if is_full and index > start:
+            yield slice(start, index)
+            start, total = index, bins.total
+    if len(columns) > start:
+        yield slice(start, len(columns))
 
 
 def column_bins(state: _core.State) -> Iterator[tuple[int, ColumnBins]]:

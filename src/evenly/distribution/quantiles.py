@@ -1,5 +1,6 @@
 """Quantiles of columns, with the interval that certainly contains each."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.distribution.bins import Bins, Floats, lower_ends, upper_ends
-from evenly.distribution.column_bins import ColumnBins
+from evenly.distribution.column_bins import ColumnBins, batches
 from evenly.errors import DataError, check_choice
 from evenly.exact_pairs import interpolate
 
@@ -79,11 +80,31 @@ class OrderStatistics:
         return np.minimum(upper_ends(self._bins.keys[index], self._bins.shifts), self._high)
 
 
-def column_quantiles(bins: Bins, low: float, high: float, q: Floats, *, exact_ends: bool) -> Ranked:
-    """Return the quantiles of a single column."""
-    extremes = np.array([low]), np.array([high])
-    ranked = quantiles(ColumnBins.of(bins), *extremes, q, "linear", exact_ends=exact_ends)
-    return Ranked(*(part[:, 0] for part in ranked))
+def column_quantiles(
+    columns: Sequence[Bins], ends: npt.ArrayLike, q: Floats, *, exact_ends: bool
+) -> Ranked:
+    """Return the quantiles of columns that need not be of one state.
+
+    Parameters
+    ----------
+    columns
+        The bins of each column.
+    ends
+        The smallest and the largest value of each column, or bounds of them.
+    exact_ends
+        Whether they are values of the column.
+
+    Returns
+    -------
+    Ranked
+        Arrays of shape (numbers in q, columns).
+    """
+    low, high = np.asarray(ends, np.float64).reshape(-1, 2).T
+    parts = [
+        quantiles(ColumnBins.of(columns[at]), low[at], high[at], q, "linear", exact_ends=exact_ends)
+        for at in batches(columns)
+    ]
+    return Ranked(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
 
 
 def quantiles(

@@ -77,8 +77,7 @@ def measure_baseline(
         for label, facts in facts_of(day).items():
             if not facts.count:
                 continue
-            group, name = label
-            column = compare_column(name, group, others.get(label), facts, 0.5)
+            column = compare_column(label[1], None, others.get(label), facts, 0.5)
             for measure, distance in distances(column).items():
                 found.setdefault(label, {}).setdefault(measure, []).append(distance.value)
     return Baseline(found)

@@ -9,7 +9,7 @@ from evenly import _core
 from evenly.drift.as_json import comparison_to_dict
 from evenly.drift.baseline import Baseline, measure_baseline, merge_earlier
 from evenly.drift.column import MEASURES, ColumnDrift, attention_key, compare_column, over_limits
-from evenly.drift.facts import ColumnFacts, Label, facts_of
+from evenly.drift.facts import ColumnFacts, Label, facts_of, group_text
 from evenly.drift.page import comparison_page
 from evenly.drift.text import comparison_table
 from evenly.errors import ColumnError, DataError, UnsupportedTypeError
@@ -178,8 +178,7 @@ def _compare_columns(
     error = (1 - confidence) / max(1, len(labels) * measures)
     columns = []
     for label in labels:
-        group, name = label
-        column = compare_column(name, group, a.get(label), b.get(label), error)
+        column = compare_column(label[1], group_text(label), a.get(label), b.get(label), error)
         limits = dict.fromkeys(MEASURES, limit)
         ranks: tuple[tuple[str, int], ...] = ()
         if baseline is not None:

@@ -6,13 +6,13 @@ from fractions import Fraction
 
 from evenly import exact_stats
 from evenly.distribution import Bins
-from evenly.group_keys import format_key
+from evenly.group_keys import join_key, key_texts
 from evenly.moments import GroupedMoments, Moments
 from evenly.moments.histograms import summarize_bins
 from evenly.statistics_file.column import ColumnRecord
 
-Label = tuple[str | None, str | int]
-"""The text of a group's key, None without groups, and the name of a column."""
+Label = tuple[tuple[str | None, ...] | None, str | int]
+"""The parts of a group's key as text, None without groups, and the name of a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,16 @@ def facts_of(moments: Moments | GroupedMoments) -> dict[Label, ColumnFacts]:
     if isinstance(moments, Moments):
         return {(None, name): facts for name, facts in _columns(moments)}
     return {
-        (format_key(key if isinstance(key, tuple) else (key,)), name): facts
+        (key_texts(key if isinstance(key, tuple) else (key,)), name): facts
         for key, group in moments.items()
         for name, facts in _columns(group)
     }
+
+
+def group_text(label: Label) -> str | None:
+    """Return the key of a group as text; None without groups."""
+    key, _ = label
+    return None if key is None else join_key(key)
 
 
 def _columns(moments: Moments) -> Iterator[tuple[str | int, ColumnFacts]]:

@@ -86,9 +86,7 @@ def verdict(comparison: Compared) -> str:
 def summary(comparison: Compared, most: int = 5) -> str:
     """Return in one line which columns are over the limit, and by how much."""
     over = comparison.over
-    shown = [
-        f"{format_name(column.label)} ({'; '.join(_reasons(column))})" for column in over[:most]
-    ]
+    shown = [f"{_short_label(column)} ({'; '.join(_reasons(column))})" for column in over[:most]]
     more = f" and {len(over) - most:,} more" if len(over) > most else ""
     return f"{verdict(comparison)}: {', '.join(shown)}{more}"
 
@@ -109,7 +107,7 @@ def _row(column: ColumnDrift, has_shapes: bool, earlier: int) -> tuple[str, ...]
     shape = column.shape
     shapes = (None, None) if shape is None else (shape.ks, shape.wasserstein)
     return (
-        format_name(column.label),
+        _short_label(column),
         *mean_texts(column),
         interval_text(column.shift, signed=True),
         interval_text(column.std_ratio),
@@ -118,6 +116,12 @@ def _row(column: ColumnDrift, has_shapes: bool, earlier: int) -> tuple[str, ...]
         *([rank_text(column, earlier)] if earlier else []),
         "; ".join(remarks(column)),
     )
+
+
+def _short_label(column: ColumnDrift) -> str:
+    """Return the label of a column, in which a long key or name is cut."""
+    name = format_name(str(column.name))
+    return name if column.group is None else f"{format_name(column.group)}: {name}"
 
 
 def mean_texts(column: ColumnDrift) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from evenly.group_keys import (
     Key,
     KeyPart,
     format_key,
+    join_key,
+    key_texts,
     merge_key_types,
     normalize_key,
     sort_key,
@@ -352,11 +354,10 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         )
 
     def _summaries(self) -> list[ColumnSummary]:
-        return [
-            summary
+        return summaries(
+            (join_key(key_texts(key if isinstance(key, tuple) else (key,))), group)
             for key, group in self.items()
-            for summary in summaries(group, format_key(key if isinstance(key, tuple) else (key,)))
-        ]
+        )
 
     def _table_view(self) -> text_table.TextTable:
         return group_table(self, 20, 4)

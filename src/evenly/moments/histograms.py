@@ -39,28 +39,41 @@ class Sample(NamedTuple):
 
 def summarize_bins(bins: Bins, low: float, high: float) -> Sample:
     """Compute the sample of a column from its bins, its minimum and its maximum."""
-    marks = column_quantiles(bins, low, high, np.array(QUANTILES), exact_ends=False)
-    return Sample(bins, low, high, marks.estimate.tolist())
+    marks = column_quantiles([bins], [low, high], np.array(QUANTILES), exact_ends=False)
+    return Sample(bins, low, high, marks.estimate[:, 0].tolist())
 
 
-def distribution_of(bins: Bins, low: float, high: float, *, exact_ends: bool) -> Distribution:
-    """Return the quantiles, the histogram and the distinct values that a page shows.
+def distributions(
+    columns: Sequence[Bins], ends: Sequence[tuple[float, float]], *, exact_ends: bool
+) -> list[Distribution]:
+    """Return the quantiles, the histogram and the distinct values of columns for a page.
 
     Parameters
     ----------
-    low, high
-        The smallest and the largest value; NaN without values.
+    ends
+        The smallest and the largest value of each column; NaN without values.
     exact_ends
         Whether they are values of the column, rather than bounds.
     """
-    ranked = column_quantiles(bins, low, high, _SHARES, exact_ends=exact_ends)
-    marks, tails = (part.tolist() for part in np.split(ranked.estimate, [len(QUANTILES)]))
-    bounds = list(zip(ranked.low.tolist(), ranked.high.tolist(), strict=True))[: len(QUANTILES)]
+    if not columns:
+        return []
+    ranked = column_quantiles(columns, ends, _SHARES, exact_ends=exact_ends)
+    parts = (part.T.tolist() for part in ranked)
+    return [
+        _distribution(Sample(bins, low, high, estimate), list(zip(*bounds, strict=True)))
+        for bins, (low, high), estimate, *bounds in zip(columns, ends, *parts, strict=True)
+    ]
+
+
+def _distribution(sample: Sample, bounds: list[tuple[float, float]]) -> Distribution:
+    """Return the distribution of a sample with the quantiles of `_SHARES`, and their bounds."""
+    bins, number = sample.bins, len(QUANTILES)
+    marks, tails = sample.quantiles[:number], sample.quantiles[number:]
     known = None
     if not bins.shift:
         known = list(zip(bins.lower.tolist(), bins.counts.tolist(), strict=True))
-    drawn = histograms([Sample(bins, low, high, marks)])
-    return Distribution(marks, bounds, tails, drawn[0] if drawn else None, known)
+    drawn = histograms([sample._replace(quantiles=marks)])
+    return Distribution(marks, bounds[:number], tails, drawn[0] if drawn else None, known)
 
 
 def histograms(samples: Sequence[Sample]) -> list[Bars]:

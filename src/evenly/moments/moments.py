@@ -133,7 +133,7 @@ class Moments(ColumnAccumulator):
     def _summaries(self) -> "list[ColumnSummary]":
         from evenly.moments.summaries import summaries
 
-        return summaries(self)
+        return summaries([(None, self)])
 
     def _repr_html_(self) -> str:
         """Return the table for notebooks, with histograms if there are distributions."""
