@@ -428,3 +428,22 @@ def test_integers_and_the_same_text_are_the_same_group():
     sides = (pd.DataFrame({"g": g, "x": [1.0, 2.0, 3.0]}) for g in ([1, 1, 1], ["1", "1", "1"]))
     (column,) = evenly.compare(*(evenly.fit(side, by="g") for side in sides)).columns
     assert (column.group, column.shift.value) == ("1", 0.0)
+
+
+@pytest.mark.parametrize("other", ["h", ["g", "h"], ["h", "g"]])
+def test_groups_of_other_columns_cannot_be_compared(other):
+    table = pd.DataFrame({"g": [1, 2] * 5, "h": [1, 2] * 5, "x": np.arange(10.0)})
+    by_g, by_other = (evenly.fit(table, by=by, columns=["x"]) for by in ("g", other))
+    for pair in ((by_g, by_other), (by_other, by_g), ([by_g] * 3, by_other)):
+        with pytest.raises(evenly.ColumnError, match=r"groups of the same columns.*by=.*by="):
+            evenly.compare(*pair)
+
+
+@pytest.mark.parametrize("other", [["g"], np.array([1, 2] * 5)])
+def test_groups_of_a_column_are_compared_with_the_same_keys_given_otherwise(other):
+    table = pd.DataFrame({"g": [1, 2] * 5, "x": np.arange(10.0)})
+    comparison = evenly.compare(*(evenly.fit(table, by=by, columns=["x"]) for by in ("g", other)))
+    assert [(column.group, column.shift.value) for column in comparison.columns] == [
+        ("1", 0.0),
+        ("2", 0.0),
+    ]

@@ -37,6 +37,7 @@ def pages(tmp_path_factory):
     other = evenly.fit(frame(1000).assign(income=1.0).drop(columns="x000"), distribution=True)
     plain = evenly.fit(table, **options)
     wide = evenly.fit(frame(50, 250), distribution=True)
+    empty = evenly.fit(pd.DataFrame({"gone": np.nan, "x": [1.0, 2.0]}), distribution=True)
     for name, page in {
         "report": moments.to_html("flights.json"),
         "plain": plain.to_html("flights.json"),
@@ -44,6 +45,7 @@ def pages(tmp_path_factory):
         "diff": evenly.compare(moments.select([c for c in moments.columns if c != "time"]), other)
         .to_html(["a.json", "b.json"]),
         "wide": wide.to_html("wide.json"),
+        "empty": evenly.compare(empty, empty).to_html(["a.json", "b.json"]),
     }.items():  # fmt: skip
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
     return folder
@@ -205,6 +207,13 @@ def test_everything_works_with_the_keyboard(visit):
     page.locator("#theme").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_opened_row_leaves_out_empty_cells(visit):
+    """The last cell of a row ends with a line break, also if it is empty."""
+    page = visit("empty")
+    page.get_by_role("button", name="gone").click()
+    assert page.locator("td.opened dt").all_inner_texts() == ["Missing %"]
 
 
 def test_long_tables_have_pages(visit):

@@ -126,7 +126,7 @@ def compare(
         For an invalid limit or confidence, for too few data sets for a baseline, or if only one
         of them has groups.
     ColumnError
-        If the columns of several data sets in ``before`` differ.
+        If the columns of several data sets in ``before`` differ, or the columns of their groups.
     UnsupportedTypeError
         For anything but moments and paths.
     SourceError, StatisticsFileError
@@ -215,13 +215,21 @@ def _type_error(received: object) -> UnsupportedTypeError:
 
 
 def _check_alike(a: AnyMoments, b: AnyMoments) -> None:
-    """Check that both or neither have groups."""
+    """Check that both or neither have groups, of the same columns if these are known."""
     if type(a) is not type(b):
         raise DataError(
             "Either both data sets must have groups, or neither. Received: "
             f"{type(a).__name__} and {type(b).__name__}. Fit both by the same columns, or pass "
             "grouped.total()."
         )
+    if isinstance(a, GroupedMoments) and isinstance(b, GroupedMoments):
+        names_a, names_b = (x if isinstance(x, tuple) else (x,) for x in (a.by, b.by))
+        if names_a != names_b and None not in (*names_a, *names_b):
+            raise ColumnError(
+                "Both data sets must have the groups of the same columns, in the same order. "
+                f"Received: by={a.by!r} and by={b.by!r}. Fit both with the same by=, or pass "
+                "grouped.total()."
+            )
 
 
 def check_options(limit: float, confidence: float) -> None:

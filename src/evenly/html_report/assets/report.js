@@ -59,7 +59,8 @@
       box.append(figure);
     }
     const list = element("dl");
-    const add = (name, value) => value && list.append(element("dt", name), element("dd", value));
+    const add = (name, value) =>
+      value.trim() && list.append(element("dt", name), element("dd", value));
     const [first, third] = (row.dataset.quartiles ?? "|").split("|");
     names.forEach((name, index) => {
       const cell = row.cells[index];
