@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import evenly
+from evenly.cli import main
 from evenly.drift.text import comparison_table, rank_text
 
 
@@ -293,6 +294,18 @@ def test_a_data_set_without_rows_has_no_shares():
         text = repr(evenly.compare(*(x or evenly.Moments.empty(["a", "b"]) for x in pair)))
         assert share in text
         assert "dtype" not in text
+
+
+def test_a_data_set_without_rows_is_over_the_limit(tmp_path):
+    full, empty = evenly.fit({"a": [1.0, 2.0], "b": [1, 2]}), evenly.Moments.empty(["a", "b"])
+    for pair, change in (((full, empty), "vanished"), ((empty, full), "appeared")):
+        comparison = evenly.compare(*pair)
+        assert [column.over for column in comparison.over] == [(change,), (change,)]
+    full.save(tmp_path / "full.json")
+    empty.save(tmp_path / "empty.json")
+    paths = [str(tmp_path / name) for name in ("full.json", "empty.json")]
+    assert main(["diff", *paths, "--fail-over", "0.1"]) == 1
+    assert main(["diff", paths[1], paths[1], "--fail-over", "0.1"]) == 0
 
 
 def test_empty_data_sets_can_be_compared():

@@ -26,7 +26,8 @@ class ColumnDrift:
     group
         The key of its group as text; None without groups.
     change
-        ``"appeared"`` or ``"vanished"`` if only one data set has the column (or the group).
+        ``"appeared"`` or ``"vanished"`` if only one data set has the column (or the group), or
+        rows in it.
         ``"incomparable"`` if it is a time in different units, or on one side only. Otherwise
         empty.
     before, after
@@ -95,6 +96,8 @@ def compare_column(
     """
     if a is None or b is None:
         return ColumnDrift(name, group, "appeared" if a is None else "vanished", a, b)
+    if bool(a.rows) != bool(b.rows):
+        return ColumnDrift(name, group, "vanished" if a.rows else "appeared", a, b)
     if not _comparable(a.dtype, b.dtype):
         return ColumnDrift(name, group, "incomparable", a, b)
     return ColumnDrift(

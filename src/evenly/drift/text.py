@@ -199,7 +199,8 @@ def remarks(column: ColumnDrift) -> Sequence[str]:
     lines: list[str] = []
     before, after = column.before, column.after
     if column.change in ("appeared", "vanished"):
-        lines.append(column.change)
+        if before is None or after is None:
+            lines.append(column.change)
     elif column.over and not column.change:
         lines.append(f"over: {', '.join(column.over)}")
     if column.dtype_changed and before is not None and after is not None:
