@@ -43,6 +43,11 @@ def files():
         "deep.tif": (encoded(Image.fromarray(DEEP), "TIFF"), DEEP),
         "deep-big.tif": (encoded(Image.fromarray(DEEP.astype(">u2")), "TIFF"), DEEP),
         "deep.pgm": (encoded(Image.fromarray(DEEP), "PPM"), DEEP),
+        "deep.pnm": (encoded(Image.fromarray(DEEP), "PPM"), DEEP),
+        "bits.pbm": (encoded(bits, "PPM"), (GRAY > 100) * np.uint8(255)),
+        "color.PNM": (encoded(COLOR, "PPM"), COLOR),
+        "color.jpe": (encoded(COLOR, "JPEG"), None),
+        "color.apng": (encoded(COLOR, "PNG"), COLOR),
     }
 
 

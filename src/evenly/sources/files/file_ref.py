@@ -15,8 +15,8 @@ DATA_SUFFIXES = (
 ARRAY_SUFFIXES = (".npy", ".npz", ".zarr", ".h5", ".hdf5", ".nc")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff"),
-    *(".bmp", ".gif", ".pgm", ".ppm"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm"),
 )
 TAR_SUFFIXES = (".tar", ".tgz", *(f".tar{suffix}" for suffix in COMPRESSED_SUFFIXES))
 KNOWN_SUFFIXES = (
