@@ -171,7 +171,8 @@ class BatchNorm(ScriptableBatchNorm):
 
     def _forward(self, input: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Choose the statistics, and normalize with them."""
-        if not is_compiling() and fx_tracing.is_proxy(input):
+        key = composite.graph_key() if is_compiling() else ""
+        if not key and fx_tracing.is_proxy(input):
             padding = {"mask": mask, "lengths": lengths}
             return fx_tracing.record_call(
                 self, input, **{name: value for name, value in padding.items() if value is not None}
@@ -183,10 +184,10 @@ class BatchNorm(ScriptableBatchNorm):
         # a sixth of a small batch's time.
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
         if (self.frozen or not self.training) and (mean is not None or variance is not None):
-            return self._normalize_with_running_stats(input, mask)
+            return self._normalize_with_running_stats(input, mask, key)
         if self.virtual_batch_size is not None and self.training:
-            return self._normalize_virtual_batches(input, mask, self.virtual_batch_size)
-        return self._normalize_with_batch(input, mask)
+            return self._normalize_virtual_batches(input, mask, self.virtual_batch_size, key)
+        return self._normalize_with_batch(input, mask, key)
 
     def _affine(self) -> tuple[Tensor | None, Tensor | None]:
         """Return weight and bias."""
@@ -195,9 +196,9 @@ class BatchNorm(ScriptableBatchNorm):
             return parameters["weight"], parameters["bias"]
         return self.weight, self.bias  # parametrized
 
-    def _normalize_with_running_stats(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    # `key` is that of a compiled graph in which the layer is one operator; otherwise empty.
+    def _normalize_with_running_stats(self, x: Tensor, mask: Tensor | None, key: str) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
-        key = composite.graph_key() if is_compiling() else ""
         if key and mean is not None and variance is not None:
             return composite.normalize_fixed(
                 x, mean, variance, *self._affine(), self.eps, mask, self.exact, key
@@ -206,15 +207,14 @@ class BatchNorm(ScriptableBatchNorm):
             x, mean, variance, *self._affine(), self.eps, mask, exact=self.exact
         )
 
-    def _normalize_with_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def _normalize_with_batch(self, x: Tensor, mask: Tensor | None, key: str) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
         if functional.has_single_value(x, mask):
             if self.single == "running" and mean is not None:
-                return self._normalize_with_running_stats(x, mask)
+                return self._normalize_with_running_stats(x, mask, key)
             raise functional.single_value_error(x, self._single_value_advice())
         if not self.training or not self.track_running_stats:
             mean, variance = None, None
-        key = composite.graph_key() if is_compiling() else ""
         if key and not self._accumulates():
             return self._normalize_in_graph(x, mean, variance, mask, key)
         is_plain_update = self.update == "forward" and self.non_finite == "propagate"
@@ -261,18 +261,20 @@ class BatchNorm(ScriptableBatchNorm):
             "DataLoader."
         )
 
-    def _normalize_virtual_batches(self, x: Tensor, mask: Tensor | None, size: int) -> Tensor:
+    def _normalize_virtual_batches(
+        self, x: Tensor, mask: Tensor | None, size: int, key: str
+    ) -> Tensor:
         """Normalize ``size`` samples at a time; a single last one joins the previous."""
         samples = x.shape[0]
         if samples <= size:
-            return self._normalize_with_batch(x, mask)
+            return self._normalize_with_batch(x, mask, key)
         starts = list(range(0, samples, size))
         if samples - starts[-1] == 1:
             starts.pop()
         slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], samples], strict=True)]
         masks = [mask if mask is None or len(mask) == 1 else mask[rows] for rows in slices]
         return torch.cat(
-            [self._normalize_with_batch(x[s], m) for s, m in zip(slices, masks, strict=True)]
+            [self._normalize_with_batch(x[s], m, key) for s, m in zip(slices, masks, strict=True)]
         )
 
     def _update_running_stats(self, batch: Statistics | BatchStatistics | None) -> None:

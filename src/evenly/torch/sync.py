@@ -99,10 +99,10 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
     def _options_in_training(self) -> list[str]:
         return ["synchronization", *super()._options_in_training()]
 
-    def _normalize_with_batch(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def _normalize_with_batch(self, x: Tensor, mask: Tensor | None, key: str) -> Tensor:
         group = self._group() if self.training else None
         return (
-            super()._normalize_with_batch(x, mask)
+            super()._normalize_with_batch(x, mask, key)
             if group is None
             else self._normalize_with_group(x, mask, group)
         )
@@ -132,7 +132,7 @@ class SyncBatchNorm(BatchNorm, nn.SyncBatchNorm):
             return _normalize_nothing(x, weight, bias, mask)
         if batch.num_values == 1:
             if self.single == "running" and self.running_mean is not None:
-                return self._normalize_with_running_stats(given, mask)
+                return self._normalize_with_running_stats(given, mask, "")
             raise functional.single_value_error(
                 x, self._single_value_advice(), where=" on this rank, and one value on all ranks"
             )
