@@ -76,6 +76,15 @@ def first_line(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[:limit] + "…"
 
 
+def system_message(error: OSError) -> str:
+    """Return the message of the operating system in an error, in lower case.
+
+    >>> system_message(FileNotFoundError(2, "No such file or directory", "x.csv"))
+    'no such file or directory'
+    """
+    return (error.strerror or str(error)).lower()
+
+
 def suggest(word: str, choices: Iterable[str]) -> str:
     """Return a "Did you mean" question with the closest choices, or an empty string.
 

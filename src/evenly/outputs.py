@@ -14,12 +14,8 @@ from evenly.sources.files.filesystems import filesystem_of, is_local, open_error
 from evenly.sources.read_errors import decode_errors, reason
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
-from evenly.system.atomic import (
-    atomic_file,
-    temporary_copy,
-    temporary_write_errors,
-    write_errors,
-)
+from evenly.system.atomic import atomic_file, temporary_copy
+from evenly.system.stream_errors import stream_errors, temporary_write_errors
 from evenly.typing import Path, StorageOptions
 
 if TYPE_CHECKING:
@@ -76,7 +72,7 @@ def open_standard_output() -> Iterator[BinaryIO]:
         with temporary_write_errors():
             yield file
             file.seek(0)
-        with write_errors("standard output", "Write to another file."):
+        with stream_errors("write standard output", "Write to a file instead."):
             shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
 

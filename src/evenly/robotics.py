@@ -18,6 +18,7 @@ from evenly.errors import (
     SourceError,
     UnsupportedTypeError,
     format_names,
+    system_message,
 )
 from evenly.moments import Moments, MomentsByKey
 from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY
@@ -228,8 +229,9 @@ def _read_json(path: Path) -> Any:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SourceError(f"Cannot read {os.fspath(path)!r}: {reason}. Check the path.") from None
+        raise SourceError(
+            f"Cannot read {os.fspath(path)!r}: {system_message(error)}. Check the path."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise _layout_error(f"{os.fspath(path)!r}, which is not JSON ({error})") from None
 

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 
-from evenly.errors import SourceError
+from evenly.errors import SourceError, system_message
 from evenly.system import private_files
 from evenly.system.signals import DeferredSignals
 
@@ -118,10 +118,10 @@ def _open_error(checkpoint: str, path: str, error: OSError) -> SourceError:
     if os.path.islink(path):
         return _not_private_error(checkpoint, path, "is a symbolic link")
     folder = os.path.dirname(path)
-    reason = (error.strerror or str(error)).lower()
     return SourceError(
         f"A checkpoint must be in a writable folder. Received: {checkpoint!r}, and "
-        f"{folder!r} cannot be written: {reason}. Choose another path, or create the folder."
+        f"{folder!r} cannot be written: {system_message(error)}. Choose another path, or create "
+        "the folder."
     )
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from evenly.errors import EvenlyError
+from evenly.errors import EvenlyError, system_message
 from evenly.printable import printable
 from evenly.redaction import redact
 
@@ -115,16 +115,13 @@ def run_command(command: Callable[[], None]) -> int:
 
 
 def _describe(error: Exception) -> str:
-    """Return the message of an error; one of a standard stream does not name it."""
+    """Return the message of an error; that of a failed write to standard output names it."""
     if isinstance(error, OSError) and not isinstance(error, EvenlyError) and not error.filename:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         modules = [str(frame.f_globals.get("__name__")) for frame in frames]
         ours = [name for name in modules if name.startswith("evenly.")]
-        reason = (error.strerror or str(error)).lower()
-        if ours and ours[-1].startswith(("evenly.cli.pipes", "evenly.sources.files.standard_in")):
-            return f"Cannot read standard input: {reason}."
-        if ours and ours[-1].startswith("evenly.cli"):
-            return f"Cannot write standard output: {reason}."
+        if ours and ours[-1].startswith("evenly.cli"):  # other modules name what they write
+            return f"Cannot write standard output: {system_message(error)}."
     return to_cli_options(str(error))
 
 

@@ -108,9 +108,12 @@ def load_statistics(file: str) -> "Moments | GroupedMoments | MomentsByKey":
     """Load a statistics file, which may be standard input."""
     from evenly.moments import load
     from evenly.moments.load import from_bytes
+    from evenly.system.stream_errors import stream_errors
 
     if file == STANDARD_STREAM:
-        return from_bytes(sys.stdin.buffer.read())
+        with stream_errors("read standard input"):
+            content = sys.stdin.buffer.read()
+        return from_bytes(content)
     moments: Moments | GroupedMoments | MomentsByKey = load(file)
     return moments
 

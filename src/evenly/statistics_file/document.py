@@ -14,7 +14,7 @@ from typing import Any
 
 from evenly.columns import first_duplicate
 from evenly.distribution.option import MAX_BINS, MIN_BINS
-from evenly.errors import SourceError, StatisticsFileError, UnsupportedTypeError
+from evenly.errors import SourceError, StatisticsFileError, UnsupportedTypeError, system_message
 from evenly.redaction import redact, redact_url
 from evenly.sources.urls import is_url, with_storage
 from evenly.statistics_file import column as column_format
@@ -144,7 +144,7 @@ def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> byt
     except OSError as error:
         raise SourceError(
             f"Cannot read the statistics file {redact_url(os.fspath(path))!r}: "
-            f"{(error.strerror or str(error)).lower()}. Check the path."
+            f"{system_message(error)}. Check the path."
         ) from None
     return content
 

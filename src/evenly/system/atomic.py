@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from evenly.errors import SourceError
+from evenly.errors import SourceError, system_message
 from evenly.system.signals import DeferredSignals
+from evenly.system.stream_errors import temporary_write_errors
 from evenly.system.temporary import PREFIX, TemporaryFile, create_temporary_sibling
 
 
@@ -71,34 +72,6 @@ def temporary_copy(name: str) -> Iterator[TemporaryFile]:
             temporary.remove()
 
 
-@contextlib.contextmanager
-def write_errors(name: str, advice: str) -> Iterator[None]:
-    """Turn errors of writing something that has no name of its own into a `SourceError`.
-
-    Parameters
-    ----------
-    name
-        What is written, for the message.
-    advice
-        What to do about it.
-    """
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, SourceError | BrokenPipeError) or error.filename is not None:
-            raise
-        reason = (error.strerror or str(error)).lower()
-        raise SourceError(f"Cannot write {name}: {reason}. {advice}") from None
-
-
-def temporary_write_errors() -> contextlib.AbstractContextManager[None]:
-    """Turn errors of writing a temporary file into a `SourceError`."""
-    return write_errors(
-        f"a temporary file in {tempfile.gettempdir()!r}",
-        "Free disk space, or set the environment variable TMPDIR to another folder.",
-    )
-
-
 def _concerns(error: OSError, target: Path) -> bool:
     """Return whether an error concerns the output; the block may also fail to read a file."""
     if error.errno is None or isinstance(error, SourceError):
@@ -150,8 +123,7 @@ def _write_error_message(path: str | os.PathLike[str], target: Path, error: OSEr
             f"The folder of an output file must exist. Received: {os.fspath(path)!r}, "
             f"but there is no folder {str(target.parent)!r}. Create it first."
         )
-    reason = (error.strerror or str(error)).lower()
     return (
-        f"Cannot write {os.fspath(path)!r}: {reason}. "
+        f"Cannot write {os.fspath(path)!r}: {system_message(error)}. "
         "An existing file is unchanged. Choose another path, or free disk space."
     )

@@ -16,7 +16,7 @@ from evenly.sources.options import ReadOptions
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.source import Source
 from evenly.sources.tables import Table
-from evenly.system.atomic import temporary_write_errors
+from evenly.system.stream_errors import stream_errors, temporary_write_errors
 
 LABEL = "standard input"
 _SUFFIXES = {"npy": ".npy", "parquet": ".parquet", "ipc file": ".arrows", "ipc stream": ".arrows"}
@@ -37,9 +37,9 @@ class Pipe:
 
     def __init__(self, file: BinaryIO, suffix: str = ".csv") -> None:
         self.suffix = suffix
-        self.head = file.read(HEAD_BYTES)
-        self.format = detect_format(self.head)
         self._file = file
+        self.head = self._read(HEAD_BYTES)
+        self.format = detect_format(self.head)
         self._rest = self.head
         self._position = 0
         self._spooled: BinaryIO | None = None
@@ -57,13 +57,17 @@ class Pipe:
     def read(self, size: int = -1) -> bytes:
         """Return at most ``size`` bytes, and all that remain for -1."""
         if not self._rest:
-            data = self._file.read(size)
+            data = self._read(size)
         elif size < 0:
-            data, self._rest = self._rest + self._file.read(), b""
+            data, self._rest = self._rest + self._read(), b""
         else:
             data, self._rest = self._rest[:size], self._rest[size:]
         self._position += len(data)
         return data
+
+    def _read(self, size: int = -1) -> bytes:
+        with stream_errors(f"read {LABEL}"):
+            return self._file.read(size)
 
     def tell(self) -> int:
         """Return the number of bytes read."""
