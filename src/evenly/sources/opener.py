@@ -79,40 +79,27 @@ class SourceOpener:
         return self.with_options(select=None, columns=(name,))
 
     def check_no_select(self, x: object) -> None:
-        """Check that there is no ``select=`` for an object without parts.
-
-        Parameters
-        ----------
-        x
-            The object, or its name.
+        """Check that there is no ``select=`` for an object without parts, or for its name.
 
         Raises
         ------
         DataError
             If there is.
         """
-        name = x if isinstance(x, str) else with_article(type(x).__name__)
-        self.options.check_no_select(name)
+        self.options.check_no_select(_name_of(x))
 
     def check_no_image_options(self, x: object) -> None:
-        """Check that there is neither ``mode=`` nor ``broken=`` for an object without images.
+        """Check that there are no options of images for an object without images, or for its name.
 
-        Other parts by key may have images.
-
-        Parameters
-        ----------
-        x
-            The object, or its name.
+        If parts are read by key, the options are for those that are images.
 
         Raises
         ------
         DataError
-            If there is.
+            If there are.
         """
-        option = None if self.by_key else self.options.image_option
-        if option is not None:
-            name = x if isinstance(x, str) else with_article(type(x).__name__)
-            raise DataError(f"{option} is for images. Received: {name}. Omit it.")
+        if not self.by_key:
+            self.options.check_no_image_options(_name_of(x))
 
     def check_no_file_options(self, x: object) -> None:
         """Check that there is neither ``csv=`` nor ``storage_options=`` for an object in memory.
@@ -122,12 +109,11 @@ class SourceOpener:
         DataError
             If there is.
         """
-        name = with_article(type(x).__name__)
-        check_no_csv(self.options.csv_format, name)
+        check_no_csv(self.options.csv_format, _name_of(x))
         if self.options.storage_options:
             raise DataError(
                 "storage_options= is for URLs of files, such as s3://bucket/x.csv. Received: "
-                f"{name}. Omit it."
+                f"{_name_of(x)}. Omit it."
             )
 
     def as_source(self, opened: Table | Source) -> Source:
@@ -160,3 +146,8 @@ class SourceOpener:
             nbytes=nbytes,
             resume_from=self.resume_from,
         )
+
+
+def _name_of(x: object) -> str:
+    """Return the name of an object for messages; a text is a name already."""
+    return x if isinstance(x, str) else with_article(type(x).__name__)

@@ -101,12 +101,17 @@ class ReadOptions:
                 "Choose columns with columns=."
             )
 
-    @property
-    def image_option(self) -> str | None:
-        """The text of an option for images that does not have its default; None if all have."""
-        if self.broken != "skip":
-            return f"broken={self.broken!r}"
-        return None if self.mode == "RGB" else f"mode={self.mode!r}"
+    def check_no_image_options(self, name: str) -> None:
+        """Check that ``mode=`` and ``broken=`` are not given for an object without images.
+
+        Raises
+        ------
+        DataError
+            If one of them is.
+        """
+        for option, default in (("broken", "skip"), ("mode", "RGB")):
+            if (value := getattr(self, option)) != default:
+                raise DataError(f"{option}={value!r} is for images. Received: {name}. Omit it.")
 
     @property
     def weights_column(self) -> str | None:

@@ -223,9 +223,8 @@ class FileOpener:
         """Yield the contents of a zip archive: a Zarr store, an NPZ file, or its data files."""
         label = x.file.label
         archive = archives.open_archive(x.raw, label)
-        if archives.is_zarr(archive) or archives.is_npz(archive):
-            check_no_csv(self._options.csv_format, label)
         if archives.is_zarr(archive):
+            check_no_csv(self._options.csv_format, label)
             if x.file.is_url:
                 raise SourceError(
                     "A zipped Zarr store must be a local file. "
@@ -233,6 +232,7 @@ class FileOpener:
                 )
             yield self._open_store(zarr, zarr.open_path(x.file.path, label), x.file, x.nbytes)
         elif archives.is_npz(archive):
+            check_no_csv(self._options.csv_format, label)
             name = archives.selected_array(archive, self._options.select, label)
             stream = archives.member_stream(archive, name, x.raw, label)
             yield npy.open_stream(stream, self._options, label=label, nbytes=x.nbytes)
