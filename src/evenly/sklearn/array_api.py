@@ -23,7 +23,7 @@ def is_array_api(x: object) -> bool:
 def to_numpy(x: object) -> Any:
     """Return any array as a NumPy array or a CPU tensor."""
     if isinstance(x, np.ndarray) or container_kind(x) == "tensor":
-        return as_array(x, "X")
+        return as_array(x, "X", has_select=False)
     with config_context(array_api_dispatch=True):
         xp, _ = get_namespace(x)
         return _convert_to_numpy(x, xp)

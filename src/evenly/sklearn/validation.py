@@ -95,7 +95,7 @@ def validate_inverse(scaler: Any, x: Any, *, formats: Sequence[str] = ("csr",)) 
 
 def _without_mask(x: Any) -> Any:
     """Return a masked array with NaN for masked values, which scikit-learn would count."""
-    return as_array(x, "X") if isinstance(x, np.ma.MaskedArray) else x
+    return as_array(x, "X", has_select=False) if isinstance(x, np.ma.MaskedArray) else x
 
 
 def _conversion(x: Any) -> Any:

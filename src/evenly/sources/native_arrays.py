@@ -15,10 +15,17 @@ from evenly.typing import AnyDtype
 _log = logging.getLogger("evenly")
 
 
-def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a torch tensor
+def as_array(
+    x: object, label: str = "the array", *, has_select: bool = True
+) -> Any:  # a NumPy array or a torch tensor
     """Convert an array-like object to a NumPy array or a CPU tensor, without a copy if possible.
 
     Data on another device is copied to the CPU, with a warning in the log.
+
+    Parameters
+    ----------
+    has_select
+        Whether the caller has the option ``select=``, which an error may then suggest.
 
     Raises
     ------
@@ -37,16 +44,16 @@ def as_array(x: object, label: str = "the array") -> Any:  # a NumPy array or a 
         )
     array = _as_numpy(x, label)
     if array.dtype == object:
-        raise _objects_error(x, label, array)
+        raise _objects_error(x, label, array, has_select)
     if array.dtype.names is None:
         check_dtype(array.dtype, label)
     return array
 
 
-def _objects_error(x: object, label: str, array: Any) -> UnsupportedTypeError:
+def _objects_error(x: object, label: str, array: Any, has_select: bool) -> UnsupportedTypeError:
     """Return the error for Python objects: a list with None or decimals, or an unknown type."""
     if array.ndim == 0 and not isinstance(x, np.ndarray):
-        hint = "" if label == "x" else array_attributes_hint(x)  # x: of normalize, without select=
+        hint = array_attributes_hint(x) if has_select else ""
         return UnsupportedTypeError(
             "Numbers must be in an array, a tensor, a data frame or a list. Received: "
             f"{label} of type {type(x).__name__}.{hint}"

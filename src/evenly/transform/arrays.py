@@ -44,7 +44,7 @@ def as_plain_array(x: object) -> AnyArray:
     UnsupportedTypeError
         When ``x`` is a structured array.
     """
-    array: AnyArray = to_native(as_array(x, "x"))
+    array: AnyArray = to_native(as_array(x, "x", has_select=False))
     if array.dtype.names is not None:
         raise UnsupportedTypeError(
             "A structured array has no features along an axis. Received: fields "
