@@ -226,7 +226,7 @@ TEST(values_in_a_narrow_range) {
   }
 }
 
-// Numbers such as amounts in cents are no dyadic fractions: they are counted one by one.
+// Such as amounts in cents. They are not dyadic fractions, so they are counted in the hash table.
 TEST(evenly_spaced_values) {
   Random random(seed());
   for (int64_t run = 0; run < portion(12); ++run) {

@@ -128,21 +128,21 @@ def is_instance(x: object, module: str, *classes: str) -> bool:
 
 
 def is_aggregation(x: object) -> bool:
-    """Return whether an object is a table with a rule for groups or windows of its rows.
+    """Return whether an object is the groups or windows of the rows of a table.
 
-    These are what ``groupby``, ``rolling`` and ``resample`` of pandas return, and their like in
-    polars, PyArrow and xarray. Iterating over windows would count a row several times.
+    Methods such as ``groupby``, ``rolling`` and ``resample`` of pandas, polars, PyArrow and xarray
+    return them. Windows overlap, so iterating over them would count a row several times.
     """
-    library = type(x).__module__.partition(".")[0]
-    is_named = _AGGREGATION.search(type(x).__name__) is not None
-    return is_named and library in ("pandas", "polars", "pyarrow", "xarray")
+    if type(x).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow", "xarray"):
+        return False
+    return _AGGREGATION.search(type(x).__name__) is not None
 
 
 def shape_of(x: object) -> tuple[int, ...]:
     """Return the shape of an array; () for other objects and for nested tensors."""
     try:
         return tuple(getattr(x, "shape", ()))
-    except (RuntimeError, TypeError):  # a nested tensor, a shape that is a method
+    except (RuntimeError, TypeError):  # a nested tensor; `shape` is a method
         return ()
 
 

@@ -1,5 +1,6 @@
 """Tests that an option is never ignored silently: each one is for some kinds of sources."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,6 @@ USED = {
 
 
 def make(kind: str, folder: Path) -> Any:
-    import sqlite3
-
     rows = FRAME.to_numpy()
     if kind == "array":
         return rows

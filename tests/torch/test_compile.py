@@ -123,7 +123,7 @@ def test_small_batches_consist_of_operations_which_the_compiler_fuses(
     assert len(compiled.graphs) <= 2 * 3
 
 
-def test_layer_is_one_operator_of_the_traced_graph_which_so_needs_few_guards() -> None:
+def test_layer_is_one_operator_in_the_traced_graph() -> None:
     traced: list[list[str]] = []
 
     def backend(graph: Any, inputs: Any) -> Any:

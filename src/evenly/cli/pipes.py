@@ -26,8 +26,8 @@ _SUFFIXES = {
 def open_closed_streams() -> None:
     """Open standard streams that the caller has closed, so that no file gets their descriptors.
 
-    Reading from such an input, and writing to such an output, is an error, as for an open stream
-    that fails. What would be written to standard error is lost.
+    Reading standard input and writing standard output are still errors. What is written to
+    standard error is lost.
     """
     streams = ("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDWR)
     for name, mode, flags in streams:

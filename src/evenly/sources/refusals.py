@@ -21,7 +21,7 @@ def refuse_collection(x: object, label: str, _: SourceOpener) -> NoReturn:
 
 
 def refuse_class(x: type, _: str, __: SourceOpener) -> NoReturn:
-    """Refuse a class in place of an object.
+    """Refuse a class instead of an instance.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def refuse_class(x: type, _: str, __: SourceOpener) -> NoReturn:
     """
     raise UnsupportedTypeError(
         "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
-        f"Received: the class {x.__module__}.{x.__qualname__}. Pass an object of it."
+        f"Received: the class {x.__module__}.{x.__qualname__}. Pass an instance of it."
     )
 
 

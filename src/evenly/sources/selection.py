@@ -242,14 +242,14 @@ def _by_position(position: object, known: Sequence[NameOrIndex], label: str) -> 
 
 
 def _check_selectable(names: Sequence[str], fields: Sequence[Field], label: str) -> None:
-    # A wide table has few kinds.
-    if all(map(is_selectable, {column.kind for column in fields})):
+    present = {column.kind for column in fields}  # a wide table has few kinds
+    refused = {kind for kind in present if not is_selectable(kind)}
+    if not refused:
         return
     kinds = dict(fields)
-    if all(map(is_selectable, {kinds[name] for name in names})):
-        return
-    name = next(name for name in names if not is_selectable(kinds[name]))
-    raise not_numeric_error(Field(name, kinds[name]), label)
+    for name in names:
+        if kinds[name] in refused:
+            raise not_numeric_error(Field(name, kinds[name]), label)
 
 
 def _check_unique(chosen: Sequence[str], fields: Sequence[Field], label: str) -> None:

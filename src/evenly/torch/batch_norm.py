@@ -196,7 +196,7 @@ class BatchNorm(ScriptableBatchNorm):
             return parameters["weight"], parameters["bias"]
         return self.weight, self.bias  # parametrized
 
-    # `key` is that of a compiled graph in which the layer is one operator; otherwise empty.
+    # `key` is the key of the compiled graph if the layer is one operator in it, and "" otherwise.
     def _normalize_with_running_stats(self, x: Tensor, mask: Tensor | None, key: str) -> Tensor:
         mean, variance = self._buffers["running_mean"], self._buffers["running_var"]
         if key and mean is not None and variance is not None:
@@ -239,7 +239,7 @@ class BatchNorm(ScriptableBatchNorm):
         mask: Tensor | None,
         key: str,
     ) -> Tensor:
-        """Record one operator that does what follows in `_normalize_with_batch`."""
+        """Call the operator that normalizes a batch and updates the running statistics."""
         num_batches = self._buffers["num_batches_tracked"]
         skipped = self._buffers["skipped"] if self.non_finite == "skip" else None
         return composite.normalize_and_update(

@@ -1,8 +1,8 @@
 """Batch normalization for `torch.compile`, as operators that consist of other operators.
 
 The compiler records a call of such an operator without tracing its Python code, and so without
-guards for all that the code reads: the guards took a tenth of a small batch's time. A later stage
-of the compiler runs the code, and records the operators that it calls.
+guards for what the code reads: these took a tenth of the time of a small batch. A later stage of
+the compiler runs the code, and records the operators that it calls.
 """
 
 import hashlib

@@ -18,9 +18,9 @@ _DTYPES = torch.float32, torch.bfloat16, torch.float16
 
 
 def supports(x: Tensor) -> bool:
-    """Return whether a stage of the compiler that records operations should record these.
+    """Return whether to use these operations, while the compiler runs code to record operations.
 
-    Differences of float32 values are exact in float64, in which everything is computed.
+    Not for float64 input: its mean, rounded to float64, is not exact enough at large offsets.
     """
     if not is_compiling() or is_dynamo_compiling() or forward_ad._current_level >= 0:
         return False
@@ -94,5 +94,5 @@ def _gain(inverse: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _store(values: Tensor) -> Tensor:
-    """Return the same values, which the compiler computes once: it stores what has strides."""
+    """Return the same values, which Inductor computes once, because it stores strided views."""
     return values.as_strided(values.shape, (1,))

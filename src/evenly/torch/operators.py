@@ -49,9 +49,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     The arguments are valid ones of torch's batch norm. Transforms of `torch.func` need single
     operations, and an exported graph must not depend on this package.
     """
-    if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu":
-        return False
-    if not _is_plain(x):
+    if not is_compiling() or not _HAS_KERNELS or x.device.type != "cpu" or not _is_plain(x):
         return False
     if is_exporting() or is_transformed():
         return False
@@ -64,7 +62,7 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
 
 
 def _is_plain(x: Tensor) -> bool:
-    """Return whether this is no tensor subclass other than those of the compiler's stages."""
+    """Return whether a tensor is of no subclass, apart from those in the stages of the compiler."""
     if isinstance(x, FunctionalTensor):
         x = torch._from_functional_tensor(x.elem)
     return type(x) in (Tensor, FakeTensor)
