@@ -14,7 +14,7 @@ from evenly.distribution import Bins
 from evenly.errors import StatisticsFileError
 from evenly.exact_stats import Dyadic
 from evenly.statistics_file.checks import abbreviate, invalid_value_error, is_count
-from evenly.statistics_file.distribution import check_bins, read_bins, write_bins
+from evenly.statistics_file.distribution import read_bins, write_bins
 from evenly.typing import JsonObject
 
 Number = int | float
@@ -30,6 +30,7 @@ _REQUIRED = ("count", "dtype", "max", "min", "missing", "sum", "sum_of_squares")
 _READABLE = ("mean", "std", "weight")
 _KEYS = frozenset((*_REQUIRED, *_READABLE, "name"))
 _TOLERANCE = 1e-6
+_NO_CORRECTION = Fraction(0)
 
 
 class ColumnRecord(NamedTuple):
@@ -62,7 +63,8 @@ def write(column: ColumnRecord) -> str:
         f'{{"count": {_count(column.present)}{bins}, "dtype": {_string(column.dtype)}, '
         f'"max": {_decimal(column.max)}, "mean": {_decimal(exact_stats.mean(*sums[:2]))}, '
         f'"min": {_decimal(column.min)}, "missing": {_count(column.missing)}{name}, '
-        f'"std": {_decimal(exact_stats.std(*sums, Fraction(0)))}, "sum": "{_exact(column.sum)}", '
+        f'"std": {_decimal(exact_stats.std(*sums, _NO_CORRECTION))}, '
+        f'"sum": "{_exact(column.sum)}", '
         f'"sum_of_squares": "{_exact(column.squares)}"{decimal}}}'
     )
 
@@ -100,25 +102,28 @@ def read(entry: object, index: int, most_bins: int = 0) -> ColumnRecord:
     """
     if not isinstance(entry, dict):
         raise invalid_value_error(f"column {index} must be an object", entry)
-    label = f"column {abbreviate(entry['name'])}" if "name" in entry else f"column {index}"
+    label = column_label(entry.get("name"), index)
     _check_keys(entry, label, distribution=most_bins > 0)
+    count = _read_count(entry, "count", label)
     column = ColumnRecord(
         _read_name(entry, label),
         _read_dtype(entry, label),
-        _read_count(entry, "count", label),
+        count,
         _read_count(entry, "missing", label),
         _read_exact(entry, "sum", label),
         _read_exact(entry, "sum_of_squares", label),
         _read_extreme(entry, "min", label),
         _read_extreme(entry, "max", label),
-        read_bins(entry["distribution"], label, most_bins) if most_bins else None,
+        read_bins(entry["distribution"], label, most_bins, count) if most_bins else None,
     )
     _check_consistent(column, label)
-    if column.bins is not None:
-        ends = column.min, column.max
-        check_bins(column.bins, column.present, (column.sum, column.squares), ends, label)
     _check_readable(column, entry, label)
     return column
+
+
+def column_label(name: object, index: int) -> str:
+    """Return the text for a column in messages: its name, or its index if it has none."""
+    return f"column {index}" if name is None else f"column {abbreviate(name)}"
 
 
 def _check_keys(entry: JsonObject, label: str, *, distribution: bool) -> None:
@@ -226,7 +231,7 @@ def _negate(a: Dyadic) -> Dyadic:
 
 def _check_readable(column: ColumnRecord, entry: JsonObject, label: str) -> None:
     """Check that the optional decimals agree with the exact numbers."""
-    std = exact_stats.std(column.present, column.sum, column.squares, Fraction(0))
+    std = exact_stats.std(column.present, column.sum, column.squares, _NO_CORRECTION)
     for key in _READABLE:
         if key not in entry:
             continue

@@ -19,6 +19,7 @@ from evenly.redaction import redact, redact_url
 from evenly.sources.urls import is_url, with_storage
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest as manifest_format
+from evenly.statistics_file.bin_checks import check_bins
 from evenly.statistics_file.checks import InvalidNumber, abbreviate, check, check_keys, is_count
 from evenly.statistics_file.column import ColumnRecord
 from evenly.statistics_file.manifest import Manifest
@@ -167,7 +168,9 @@ def read(document: JsonObject) -> tuple[Header, list[ColumnRecord]]:
             "MomentsByKey.from_bytes."
         )
     header = header_of(document, _KEYS)
-    return header, parse_columns(document["columns"], header.bins)
+    columns = parse_columns(document["columns"], header.bins)
+    check_bins(columns, lambda index: column_format.column_label(columns[index].name, index))
+    return header, columns
 
 
 def has_groups(document: JsonObject) -> bool:
@@ -273,7 +276,7 @@ def header_of(document: JsonObject, keys: tuple[str, ...]) -> Header:
 
 
 def parse_columns(entries: Any, most_bins: int = 0) -> list[ColumnRecord]:
-    """Validate a parsed array of columns and return them.
+    """Validate a parsed array of columns and return them, but for `check_bins`.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ from evenly.group_keys import By, Key, KeyPart, first_surrogate
 from evenly.key_index import KeyIndex
 from evenly.statistics_file import column as column_format
 from evenly.statistics_file import manifest
+from evenly.statistics_file.bin_checks import check_bins
 from evenly.statistics_file.checks import (
     InvalidNumber,
     abbreviate,
@@ -111,6 +112,7 @@ def read(document: JsonObject) -> tuple[Header, By, list[GroupRecord]]:
         groups.append(_read_group(entry, index, by, header.bins))
         entries[index] = None  # a million columns: do not hold them twice
     _check_groups(groups)
+    _check_bins(groups)
     if header.rows != sum(group.rows for group in groups):
         raise StatisticsFileError(
             f"'rows' must be the sum of the rows of the groups. Received: {header.rows}."
@@ -202,3 +204,15 @@ def _check_groups(groups: list[GroupRecord]) -> None:
         if group.key in seen:
             raise StatisticsFileError(f"group {index} has the same key as an earlier group.")
         seen[group.key] = index
+
+
+def _check_bins(groups: list[GroupRecord]) -> None:
+    """Check the bins of all groups together, which have the same columns."""
+    width = len(groups[0].columns) if groups else 0
+
+    def label(index: int) -> str:
+        group, column = divmod(index, width)
+        name = groups[group].columns[column].name
+        return f"group {group}: {column_format.column_label(name, column)}"
+
+    check_bins([column for group in groups for column in group.columns], label)
