@@ -22,8 +22,11 @@ from evenly.typing import Path
 _ENGINES = {"dask": "dask", "distributed": "dask", "pyspark": "spark", "ray": "ray"}
 """Top-level package of the class of a collection -> module in `evenly.engines`."""
 
-_AGGREGATION = re.compile("GroupBy|Resampl|Rolling|Expanding|MovingWindow|^Window$|Coarsen")
+_AGGREGATION = re.compile(
+    "GroupBy|GroupedData|Resampl|Rolling|Expanding|MovingWindow|^Window$|Coarsen"
+)
 """The names of classes that are groups or windows of rows."""
+_FRAME_LIBRARIES = ("pandas", "polars", "pyarrow", "xarray", "dask", "pyspark", "ray")
 
 
 def engine_of(x: object) -> ModuleType | None:
@@ -130,10 +133,10 @@ def is_instance(x: object, module: str, *classes: str) -> bool:
 def is_aggregation(x: object) -> bool:
     """Return whether an object is the groups or windows of the rows of a table.
 
-    Methods such as ``groupby``, ``rolling`` and ``resample`` of pandas, polars, PyArrow and xarray
-    return them. Windows overlap, so iterating over them would count a row several times.
+    Methods such as ``groupby``, ``rolling`` and ``resample`` of data frames and xarray return them.
+    Windows overlap, so iterating over them would count a row several times.
     """
-    if type(x).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow", "xarray"):
+    if type(x).__module__.partition(".")[0] not in _FRAME_LIBRARIES:
         return False
     return _AGGREGATION.search(type(x).__name__) is not None
 

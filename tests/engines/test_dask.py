@@ -116,9 +116,28 @@ def test_frame_partitions_do_not_change_bits(parts):
 )
 def test_options_match_local_fit(options):
     frame = make_frame()
-    moments = evenly.fit(dd.from_pandas(frame, npartitions=5), **options)
-    assert moments == evenly.fit(frame, **options)
-    assert moments.columns == evenly.fit(frame, **options).columns
+    moments, here = (
+        evenly.fit(dd.from_pandas(frame, npartitions=5), **options),
+        evenly.fit(frame, **options),
+    )
+    assert moments == here
+    assert (moments.columns, moments.left_out) == (here.columns, here.left_out)
+
+
+def test_columns_left_out_match_local_fit():
+    frame = make_frame().assign(kind=pd.Categorical(["x", "y"] * 30))
+    moments = evenly.fit(dd.from_pandas(frame, npartitions=5))
+    assert moments.left_out == evenly.fit(frame).left_out
+    assert moments.left_out.keys() == {"text", "kind"}
+
+
+@pytest.mark.parametrize("method", ["groupby", "rolling", "resample"])
+def test_groups_and_windows_of_rows_are_refused(method):
+    frame = make_frame().set_index(pd.date_range("2026", periods=60))
+    rows = getattr(dd.from_pandas(frame, npartitions=5), method)
+    argument = {"groupby": "w", "rolling": 2, "resample": "2D"}[method]
+    with pytest.raises(UnsupportedTypeError, match=r"without groups or windows.*by=\['column'\]"):
+        evenly.fit(rows(argument))
 
 
 def test_infinite_missing():

@@ -93,7 +93,13 @@ def test_fit_matches_local_bits(options, schema):
         here.dtypes,
         here.rows,
     )
+    assert moments.left_out == here.left_out
     assert moments.sources == ("a Ray Dataset",)
+
+
+def test_groups_of_rows_are_refused():
+    with pytest.raises(UnsupportedTypeError, match=r"without groups or windows.*by=\['column'\]"):
+        evenly.fit(blocks(TABLE).groupby("flag"))
 
 
 @pytest.mark.parametrize("number", [1, 7])

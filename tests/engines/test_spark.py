@@ -84,7 +84,13 @@ def test_fit_matches_local_bits(frame, options):
         here.dtypes,
         here.rows,
     )
+    assert moments.left_out == here.left_out
     assert moments.missing.tolist() == here.missing.tolist()
+
+
+def test_groups_of_rows_are_refused(frame):
+    with pytest.raises(UnsupportedTypeError, match=r"without groups or windows.*by=\['column'\]"):
+        evenly.fit(frame.groupBy("flag"))
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 9])

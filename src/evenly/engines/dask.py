@@ -32,8 +32,9 @@ def fit(x: Any, options: FitOptions) -> Any:
     """Return the moments of a collection; only serialized moments leave a partition."""
     if _is_array(x):
         return dask_array.fit(x, options)
+    left_out: dict[str, str] = {}
     if _is_frame(x):
-        x, options = project(x, options)
+        x, options, left_out = project(x, options)
     if _is_partition(x):
         x = [x]
     type_name = "list of Delayed" if isinstance(x, list) else type(x).__name__
@@ -42,7 +43,8 @@ def fit(x: Any, options: FitOptions) -> Any:
         (partition, options, f"partition {index}") for index, partition in enumerate(partitions)
     ]
     (partials,) = tree_reduce([leaves])
-    return finalize_partials(partials, f"a Dask {type_name} of {len(leaves)} partitions")
+    description = f"a Dask {type_name} of {len(leaves)} partitions"
+    return finalize_partials(partials, description, left_out)
 
 
 def transform(x: object, scaling: Scaling, options: dict[str, Any]) -> Any:
@@ -94,19 +96,20 @@ def _is_frame(x: object) -> bool:
     return hasattr(type(x), "_meta")
 
 
-def project(x: Any, options: FitOptions) -> tuple[Any, FitOptions]:
-    """Return x with only the columns to read, and the remaining options.
+def project(x: Any, options: FitOptions) -> tuple[Any, FitOptions, dict[str, str]]:
+    """Return x with only the columns to read, the remaining options, and the columns left out.
 
     Unknown names raise here, before anything runs.
     """
     source = open_source(_empty_like(x), options, label=f"the Dask {type(x).__name__}")
     if x.ndim == 1:
-        return x, options
+        return x, options, {}
     names = list(source.names or ())
     labels = {str(label): label for label in x.columns}
     wanted = [*names, *auxiliary_columns(options)]
     columns = None if options.columns is None else names
-    return x[[labels[name] for name in wanted]], replace(options, columns=columns, exclude=())
+    options = replace(options, columns=columns, exclude=())
+    return x[[labels[name] for name in wanted]], options, source.left_out
 
 
 def _empty_like(x: Any) -> Any:

@@ -7,9 +7,10 @@ write and 18 µs to read; compression would save a quarter, for 0.5 µs:
 """
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from types import MappingProxyType
 
 from evenly.errors import ColumnError, DataError, EvenlyError
 from evenly.fitting.protocols import AnyMoments
@@ -94,13 +95,17 @@ def _drop_columns(moments: AnyMoments, left_out: dict[str, str]) -> AnyMoments:
     return moments.select([name for name in names if name not in left_out])
 
 
-def finalize_partials(partials: Iterable[bytes], description: str) -> AnyMoments:
+def finalize_partials(
+    partials: Iterable[bytes], description: str, left_out: Mapping[str, str] = MappingProxyType({})
+) -> AnyMoments:
     """Return the moments of all partitions, or grouped moments: the root of the tree.
 
     Parameters
     ----------
     description
         Description of the data, for messages and for ``moments.sources``.
+    left_out
+        Columns that no partition was asked for since they are not numeric, with the reason.
 
     Raises
     ------
@@ -109,5 +114,5 @@ def finalize_partials(partials: Iterable[bytes], description: str) -> AnyMoments
     """
     empty = PartialFit(Moments.empty(), {}, frozenset(), "")  # an engine may have no partition
     merged = reduce(_merge_two, map(pickle.loads, partials), empty)
-    left_out = merged.left_out | dict.fromkeys(sorted(merged.unseen), NO_VALUES)
-    return finalize(merged.moments, left_out, description)
+    without_values = dict.fromkeys(sorted(merged.unseen), NO_VALUES)
+    return finalize(merged.moments, {**left_out, **merged.left_out, **without_values}, description)

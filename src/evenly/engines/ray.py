@@ -41,10 +41,11 @@ def fit(x: "ray.data.Dataset", options: FitOptions) -> Any:
     same reference, so nothing is counted twice.
     """
     _check_nothing_skipped(x)
-    x, options = _project(x, options)
+    x, options, left_out = _project(x, options)
     blocks = x.map_batches(partial(_fit_block, options=options), batch_size=None, **_ARROW)
     try:
-        return finalize_partials((row["partial"] for row in blocks.iter_rows()), "a Ray Dataset")
+        partials = (row["partial"] for row in blocks.iter_rows())
+        return finalize_partials(partials, "a Ray Dataset", left_out)
     except ray.exceptions.RayError as error:
         raise unwrap_remote_error(error, "Ray's workers") from None
 
@@ -83,22 +84,28 @@ def _known_schema(x: "ray.data.Dataset") -> Any:
     return base if isinstance(base, pa.Schema) else None
 
 
-def _project(x: "ray.data.Dataset", options: FitOptions) -> "tuple[ray.data.Dataset, FitOptions]":
-    """Return x with only the columns to read, if they are known, and the remaining options.
+def _project(
+    x: "ray.data.Dataset", options: FitOptions
+) -> "tuple[ray.data.Dataset, FitOptions, dict[str, str]]":
+    """Return x with only the columns to read, the remaining options, and the columns left out.
+
+    If the columns are not known, all are read, and each block says what it left out.
 
     Unknown names raise here, before anything runs.
     """
     schema = _known_schema(x)
     if schema is None:
-        return x, options
+        return x, options, {}
     fields = fields_of(schema)
     vectors = select_vector_column(fields, options, LABEL)
     auxiliary = auxiliary_columns(options)
     if vectors is not None:
-        return x.select_columns([vectors, *auxiliary]), replace(options, select=vectors)
-    names = list(resolve_columns(options.selection, fields, LABEL).names)
+        return x.select_columns([vectors, *auxiliary]), replace(options, select=vectors), {}
+    resolved = resolve_columns(options.selection, fields, LABEL)
+    names = list(resolved.names)
     columns = None if options.columns is None else names
-    return x.select_columns([*names, *auxiliary]), replace(options, columns=columns, exclude=())
+    options = replace(options, columns=columns, exclude=())
+    return x.select_columns([*names, *auxiliary]), options, resolved.left_out
 
 
 def _fit_block(block: pa.Table, options: FitOptions) -> pa.Table:

@@ -7,7 +7,7 @@ Normalization is SQL expressions that Spark compiles: no row passes through Pyth
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.errors import PySparkException
 from pyspark.ml.functions import array_to_vector, vector_to_array
@@ -49,13 +49,13 @@ def fit(x: DataFrame, options: FitOptions) -> Any:
             "A fit requires a finite number of rows. Received: a streaming DataFrame. "
             "Fit each batch in foreachBatch, and add the moments."
         )
-    names, vectors, options = _project(x, options)
+    names, vectors, options, left_out = _project(x, options)
     task = partial(spark_task.fit, names=names, vectors=vectors, options=options)
     partials = _rename_by_index(x, names).mapInArrow(task, RESULT_SCHEMA)
     if vectors is not None or len(names) >= WIDE:
         partials = partials.repartition("index").mapInArrow(spark_task.merge, RESULT_SCHEMA)
     rows = _collect(partials)
-    return finalize_partials((bytes(row.partial) for row in rows), "a Spark DataFrame")
+    return finalize_partials((bytes(row.partial) for row in rows), "a Spark DataFrame", left_out)
 
 
 def transform(x: DataFrame, scaling: Scaling, options: dict[str, Any]) -> Any:
@@ -93,8 +93,29 @@ def _without_axis(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "feature_axis"}
 
 
-def _project(x: DataFrame, options: FitOptions) -> tuple[list[str], str | None, FitOptions]:
-    """Return the columns to read, the column of vectors if any, and the remaining options.
+class _Projection(NamedTuple):
+    """What to read of a data frame.
+
+    Attributes
+    ----------
+    names
+        The columns to read.
+    vectors
+        The column of vectors, if one is fitted.
+    options
+        The remaining options.
+    left_out
+        The other columns that are not numeric, with the reason.
+    """
+
+    names: list[str]
+    vectors: str | None
+    options: FitOptions
+    left_out: dict[str, str]
+
+
+def _project(x: DataFrame, options: FitOptions) -> _Projection:
+    """Choose the columns to read.
 
     Unknown names and columns that are not numeric raise here, before anything runs.
     """
@@ -107,10 +128,12 @@ def _project(x: DataFrame, options: FitOptions) -> tuple[list[str], str | None, 
         ]
         selection = replace(options.selection, columns=(vectors,), exclude=())
         resolve_columns(selection, as_numbers, LABEL)
-        return [vectors, *auxiliary], vectors, options
-    names = list(resolve_columns(options.selection, fields, LABEL).names)
+        return _Projection([vectors, *auxiliary], vectors, options, {})
+    resolved = resolve_columns(options.selection, fields, LABEL)
+    names = list(resolved.names)
     columns = None if options.columns is None else names
-    return [*names, *auxiliary], None, replace(options, columns=columns, exclude=())
+    options = replace(options, columns=columns, exclude=())
+    return _Projection([*names, *auxiliary], None, options, resolved.left_out)
 
 
 def _rename_by_index(x: DataFrame, names: list[str]) -> DataFrame:
