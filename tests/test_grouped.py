@@ -201,6 +201,13 @@ def test_keys_are_equal_in_every_frame_library(kind, frame, tmp_path):
     assert evenly.load(tmp_path / "g.json") == moments
 
 
+def test_select_without_columns_is_refused():
+    with pytest.raises(
+        evenly.ColumnError, match="at least one column. Received: no column to select"
+    ):
+        evenly.fit({"k": [1, 2], "a": [1.0, 2.0]}, by="k").select([])
+
+
 def test_select_columns_of_every_group():
     frame = pl.DataFrame({"k": [1, 2], "a": [1.0, 2.0], "b": [3.0, 4.0]})
     moments = evenly.fit(frame, by="k").select(["b"])

@@ -400,6 +400,14 @@ def test_left_out_travels_with_the_moments():
     assert evenly.fit(frame, columns=["a"]).left_out == {}
 
 
+def test_columns_of_weights_and_keys_that_columns_names_are_left_out_visibly():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "w": [1, 2], "k": ["x", "y"]})
+    moments = evenly.fit(frame, columns=["a", "w", "k"], weights="w", by="k")
+    assert moments.columns == ("a",)
+    assert moments.left_out == {"k": "group key", "w": "weights"}
+    assert evenly.fit(frame, columns=["a"], weights="w", by="k").left_out == {}
+
+
 def test_left_out_is_not_saved(tmp_path):
     """Format version 1 has no place for it."""
     evenly.fit(pd.DataFrame({"a": [1.0], "t": ["x"]})).save(tmp_path / "x.json")

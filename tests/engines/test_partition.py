@@ -56,6 +56,13 @@ def test_text_column_in_one_partition_is_left_out_of_all(order):
     assert moments == evenly.fit(frame(a=[1.0, 2.0, 3.0]))
 
 
+@pytest.mark.parametrize("by", [None, "k"])
+def test_columns_that_are_all_text_in_some_partition_are_refused(by):
+    parts = [frame(k=[1], a=[1.0], b=["x"]), frame(k=[1], a=["x"], b=[1.0])]
+    with pytest.raises(DataError, match="At least one numeric column must be left to fit"):
+        fit_and_merge(*parts, exclude=[] if by else ["k"], by=by)
+
+
 def test_merge_error_names_partitions():
     with pytest.raises(ColumnError) as error:
         fit_and_merge(frame(a=[1.0], b=[1.0]), frame(a=[1.0], c=[1.0]))

@@ -223,19 +223,25 @@ def test_batches_of_different_types(tmp_path):
 def test_batches_with_different_widths_are_rejected():
     message = refusal(evenly.DataError, [X, X, X[:, :1]])
     assert message == (
-        "All batches must have the same columns. Received: batch 2 (batch 2) with 1 column; those "
+        "All batches must have the same columns. Received: batch 2 with 1 column; those "
         "before it have 2 columns."
     )
 
 
 def test_batches_with_different_columns_are_rejected():
     message = refusal(evenly.ColumnError, [pa.table({"a": [1.0]}), pa.table({"b": [1.0]})])
-    assert "Received: batch 1 (batch 1), missing: 'a'; unknown: 'b'." in message
+    assert "Received: batch 1, missing: 'a'; unknown: 'b'." in message
+
+
+def test_a_column_that_is_text_in_a_later_batch_is_named_with_the_reason():
+    batches = [pa.table({"a": [1.0], "b": [1.0]}), pa.table({"a": [1.0], "b": ["x"]})]
+    message = refusal(evenly.ColumnError, batches)
+    assert "batch 1, missing: 'b'; unknown: none. Column 'b' is text there. Select" in message
 
 
 def test_named_batch_after_unnamed_is_rejected():
     message = refusal(evenly.DataError, [np.ones((2, 1)), pa.table({"a": [1.0]})])
-    assert "batch 1 (batch 1) with 1 column ('a'); those before it have 1 column." in message
+    assert "batch 1 with 1 column ('a'); those before it have 1 column." in message
 
 
 def test_left_out_columns_of_batches():

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from evenly.errors import ColumnError, DataError, EvenlyError
 from evenly.fitting.protocols import AnyMoments
-from evenly.fitting.run import finalize, run_fit
+from evenly.fitting.run import finalize, no_numbers_error, run_fit
 from evenly.moments import Moments
 from evenly.moments.base import MomentsBase
 from evenly.sources import FitOptions, open_source
@@ -79,7 +79,7 @@ def _merge_two(a: PartialFit, b: PartialFit) -> PartialFit:
     if not a.moments.rows or not b.moments.rows:  # an empty partition has no effect
         return a if a.moments.rows else b
     left_out = b.left_out | a.left_out
-    moments, other = _drop_columns(a.moments, left_out), _drop_columns(b.moments, left_out)
+    moments, other = _drop_columns(a, left_out), _drop_columns(b, left_out)
     total: MomentsBase = moments
     try:
         total.merge_inplace(other)  # both were unpickled for this
@@ -88,11 +88,14 @@ def _merge_two(a: PartialFit, b: PartialFit) -> PartialFit:
     return PartialFit(moments, left_out, a.unseen & b.unseen, a.label)
 
 
-def _drop_columns(moments: AnyMoments, left_out: dict[str, str]) -> AnyMoments:
-    names = moments.columns
+def _drop_columns(partial: PartialFit, left_out: dict[str, str]) -> AnyMoments:
+    names = partial.moments.columns
     if not left_out or names is None or left_out.keys().isdisjoint(names):
-        return moments
-    return moments.select([name for name in names if name not in left_out])
+        return partial.moments
+    kept = [name for name in names if name not in left_out]
+    if not kept:
+        raise no_numbers_error(partial.label)
+    return partial.moments.select(kept)
 
 
 def finalize_partials(

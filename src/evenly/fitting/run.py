@@ -171,6 +171,14 @@ class FitLoop:
             self.report(block)
 
 
+def no_numbers_error(description: str) -> DataError:
+    """Return the error for data without a numeric column."""
+    return DataError(
+        f"At least one numeric column must be left to fit. Received: {description}, whose columns "
+        "hold no numbers."
+    )
+
+
 def finalize(moments: MomentsT, left_out: Mapping[str, str], description: str) -> MomentsT:
     """Return the moments without the columns that turned out not to be numeric.
 
@@ -195,10 +203,7 @@ def finalize(moments: MomentsT, left_out: Mapping[str, str], description: str) -
     names = moments.columns
     kept = [name for name in names or () if name not in left_out]
     if names is not None and not kept:
-        raise DataError(
-            f"At least one numeric column must be left to fit. Received: {description}, "
-            "whose columns hold no numbers."
-        )
+        raise no_numbers_error(description)
     result = moments if names is None or len(kept) == len(names) else moments.select(kept)
     result.sources = (description,)
     result.left_out = left_out

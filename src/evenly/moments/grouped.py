@@ -175,10 +175,15 @@ class GroupedMoments(GroupAccumulator, Mapping[GroupKey, Moments]):
         Raises
         ------
         ColumnError
-            For an unknown or repeated column.
+            For an unknown or repeated column, or for no column.
         """
         with self._lock:
-            return self._with_columns(column_indices(as_names(names), self.columns, self._width))
+            indices = column_indices(as_names(names), self.columns, self._width)
+            if not indices:
+                raise ColumnError(
+                    "Groups have statistics of at least one column. Received: no column to select."
+                )
+            return self._with_columns(indices)
 
     # The file
 

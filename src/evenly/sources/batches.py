@@ -1,6 +1,6 @@
 """Read iterables of sources: generators, lists, a PyTorch DataLoader."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from evenly.block import Block
@@ -70,7 +70,7 @@ class BatchSource(SequentialSource):
         for block in source.blocks():
             if self._first is None:
                 self._first, self.names = block, block.names
-            check_same_columns(self._first, block, number)
+            _check_same_columns(self._first, block, f"batch {number}", source.left_out)
             self._rows_read += block.rows
             yield block
         self._unseen = self._add_left_out(source.left_out, self._unseen)
@@ -115,22 +115,26 @@ class Samples:
             yield self._data[index]
 
 
-def check_same_columns(first: Block, block: Block, number: int) -> None:
-    """Check that a block has the same columns as the first one."""
+def _check_same_columns(
+    first: Block, block: Block, batch: str, left_out: Mapping[str, str]
+) -> None:
+    """Check that a block of a batch, which leaves out some columns, has those of the first one."""
+    label = batch if block.label == batch else f"{batch} ({block.label})"
     if first.names is not None and block.names is not None:
         missing = [name for name in first.names if name not in block.names]
         unknown = [name for name in block.names if name not in first.names]
         if missing or unknown:
+            others = [name for name in missing if name in left_out]
+            reason = f" Column {others[0]!r} is {left_out[others[0]]} there." if others else ""
             raise ColumnError(
-                "All batches must have the same columns. Received: batch "
-                f"{number} ({block.label}), missing: {format_names(missing) or 'none'}; unknown: "
-                f"{format_names(unknown) or 'none'}. Select common ones with columns=[...]."
+                f"All batches must have the same columns. Received: {label}, missing: "
+                f"{format_names(missing) or 'none'}; unknown: {format_names(unknown) or 'none'}."
+                f"{reason} Select common ones with columns=[...]."
             )
     elif first.features != block.features or (first.names is None) != (block.names is None):
         raise DataError(
-            "All batches must have the same columns. Received: batch "
-            f"{number} ({block.label}) with {_describe_columns(block)}; those before it have "
-            f"{_describe_columns(first)}."
+            f"All batches must have the same columns. Received: {label} with "
+            f"{_describe_columns(block)}; those before it have {_describe_columns(first)}."
         )
 
 

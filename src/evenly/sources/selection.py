@@ -99,7 +99,8 @@ def resolve_columns(
     else:
         named = _resolve_names(selection.columns, fields, label)
         chosen = [name for name in named if name not in excluded]
-        left_out = {}
+        left_out = {name: "group key" for name in named if name in by}
+        left_out |= {name: "weights" for name in named if name == weights}
     _check_unique([*chosen, *row_columns.names], fields, label)
     _check_selectable(chosen, fields, label)
     if not chosen:
