@@ -27,6 +27,7 @@ from evenly.sources.files.file_ref import FileRef
 from evenly.sources.files.standard_input import Pipe, pipe_to_scale
 from evenly.sources.scan import FileScan
 from evenly.sources.urls import with_storage
+from evenly.system.paths import path_text
 from evenly.typing import Constant, CsvOptions, FeatureAxis, NormalizeMethod, StorageOptions
 
 _CHUNK_VALUES = 2**22
@@ -97,6 +98,8 @@ def apply(
     SourceError
         When the file cannot be read, or the output cannot be written.
     """
+    source = path_text(source, "For data in memory, write moments.normalize(x).")
+    output = path_text(output, "For data in memory, write moments.normalize(x).")
     check_suffix(output)
     if storage_options:
         source, output = with_storage([source, output], storage_options)

@@ -141,6 +141,18 @@ def is_aggregation(x: object) -> bool:
     return _AGGREGATION.search(type(x).__name__) is not None
 
 
+_STATISTICS = (
+    ("evenly.moments.base", "MomentsBase"),
+    ("evenly.moments.by_key", "MomentsByKey"),
+    ("evenly.window", "Window"),
+)
+
+
+def is_statistics(x: object) -> bool:
+    """Return whether an object is statistics of data, rather than data."""
+    return any(is_instance(x, module, name) for module, name in _STATISTICS)
+
+
 def shape_of(x: object) -> tuple[int, ...]:
     """Return the shape of an array; () for other objects and for nested tensors."""
     try:

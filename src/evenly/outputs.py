@@ -15,6 +15,7 @@ from evenly.sources.read_errors import decode_errors, reason
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_url, with_storage
 from evenly.system.atomic import atomic_file, temporary_copy
+from evenly.system.paths import path_text
 from evenly.system.stream_errors import stream_errors, temporary_write_errors
 from evenly.typing import Path, StorageOptions
 
@@ -46,6 +47,7 @@ def open_output(path: Path, storage_options: StorageOptions | None = None) -> It
     MissingExtraError
         When the file system needs a package that is not installed.
     """
+    path = path_text(path, "To an open file, write moments.to_bytes().")
     (text,) = with_storage([path], storage_options)
     if not is_url(text):
         with atomic_file(path) as file:

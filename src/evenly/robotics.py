@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +15,12 @@ from evenly.errors import (
     ColumnError,
     DataError,
     SourceError,
-    UnsupportedTypeError,
     format_names,
     system_message,
 )
 from evenly.moments import Moments, MomentsByKey
 from evenly.sources.images.bands import COLORS, FULL_SCALE, GRAY
+from evenly.system.paths import path_text
 from evenly.typing import JsonObject, Path
 from evenly.unit_scale import unit_scale
 
@@ -158,11 +157,6 @@ def read_stats(source: Path | Mapping[str, Any]) -> dict[str, FeatureStats]:
     >>> stats["action"].mean, stats["action"].count
     (array([2.]), 2)
     """
-    if not isinstance(source, Mapping | str | os.PathLike):
-        raise UnsupportedTypeError(
-            "read_stats reads a file, or the dict in it. Received: "
-            f"{type(source).__name__}. Pass its path, or json.load(file)."
-        )
     content = source if isinstance(source, Mapping) else _read_json(source)
     if not isinstance(content, Mapping):
         raise _layout_error("no object")
@@ -225,15 +219,15 @@ def _check_by_key(moments: object) -> None:
 
 
 def _read_json(path: Path) -> Any:
+    text = path_text(path, "Pass its path, or json.load(file).")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(text, encoding="utf-8") as file:
             return json.load(file)
     except OSError as error:
-        raise SourceError(
-            f"Cannot read {os.fspath(path)!r}: {system_message(error)}. Check the path."
-        ) from None
+        message = f"Cannot read {text!r}: {system_message(error)}. Check the path."
+        raise SourceError(message) from None
     except (ValueError, RecursionError) as error:
-        raise _layout_error(f"{os.fspath(path)!r}, which is not JSON ({error})") from None
+        raise _layout_error(f"{text!r}, which is not JSON ({error})") from None
 
 
 def _read_feature(name: str, feature: object) -> FeatureStats:

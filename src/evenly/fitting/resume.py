@@ -1,6 +1,5 @@
 """Compare source files with a checkpoint, and open the remaining ones."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from evenly.sources.images.source import ImageSource
 from evenly.sources.scan import FileScan
 from evenly.sources.table_source import ResumedSchema, TableSource
 from evenly.sources.urls import is_url, with_storage
+from evenly.system.paths import path_text
 from evenly.typing import Path
 
 
@@ -110,9 +110,8 @@ def _path_and_rule(checkpoint: Path | None, update: Path | None) -> tuple[str, R
     if checkpoint is not None and update is not None:
         raise errors.both_given_error(checkpoint, update)
     if checkpoint is not None:
-        return os.fspath(checkpoint), "checkpoint"
-    assert update is not None
-    return os.fspath(update), "update"
+        return path_text(checkpoint, "Pass checkpoint='state.json'."), "checkpoint"
+    return path_text(update, "Pass update='stats.json'."), "update"
 
 
 def _check_paths(source: object, rule: Rule) -> Sequence[Path]:

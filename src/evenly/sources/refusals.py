@@ -49,6 +49,21 @@ def refuse_aggregation(x: object, _: str, __: SourceOpener) -> NoReturn:
     )
 
 
+def refuse_statistics(x: object, _: str, __: SourceOpener) -> NoReturn:
+    """Refuse moments, which are not data.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        Always.
+    """
+    raise UnsupportedTypeError(
+        "A source must be data, of which the statistics are computed. Received: "
+        f"{type(x).__name__}, which has the statistics of other data. Add moments: a + b, or "
+        "evenly.merge([a, b])."
+    )
+
+
 def refuse_cursor(x: object, _: str, __: SourceOpener) -> NoReturn:
     """Refuse a DB-API cursor, which yields Python objects.
 

@@ -26,6 +26,7 @@ from evenly.dispatch import (
     is_path,
     is_pillow_image,
     is_sparse,
+    is_statistics,
     is_stored,
 )
 from evenly.errors import UnsupportedTypeError
@@ -67,6 +68,7 @@ def _is_pipe(x: object) -> bool:
 READERS = (
     Reader(lambda x: isinstance(x, SelectedColumn), "array_columns.open_column"),  # a tuple
     Reader(lambda x: isinstance(x, type), "refusals.refuse_class"),  # may have any attribute
+    Reader(is_statistics, "refusals.refuse_statistics"),  # may be a mapping
     Reader(lambda x: engine_of(x) is not None, "refusals.refuse_collection"),  # may be an array
     Reader(lambda x: isinstance(x, FileScan), "files.source.open_scan"),
     Reader(partial(is_list_of, matches=_is_file), "files.source.open_files"),

@@ -6,7 +6,6 @@ unpickled, and the reader checks every value before it is used.
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
@@ -24,6 +23,7 @@ from evenly.statistics_file.checks import InvalidNumber, abbreviate, check, chec
 from evenly.statistics_file.column import ColumnRecord
 from evenly.statistics_file.manifest import Manifest
 from evenly.statistics_file.structure import check_structure
+from evenly.system.paths import path_text
 from evenly.system.regular_files import NotRegularError, RegularFile, not_regular_error
 from evenly.typing import JsonObject, Path, StorageOptions
 
@@ -131,6 +131,7 @@ def json_object(parts: dict[str, Iterable[str]]) -> Iterator[bytes]:
 
 def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> bytes:
     """Return the bytes of a file or URL, up to just above the maximum size."""
+    path = path_text(path, "For its content, write evenly.Moments.from_bytes(content).")
     (text,) = with_storage([path], storage_options)
     if is_url(text):
         from evenly.sources.files.filesystems import open_errors, open_file
@@ -141,10 +142,10 @@ def read_bytes(path: Path, storage_options: StorageOptions | None = None) -> byt
         with BufferedReader(RegularFile(path)) as file:
             content = file.read(MAX_BYTES + 1)
     except NotRegularError:
-        raise not_regular_error(redact_url(os.fspath(path))) from None
+        raise not_regular_error(redact_url(path)) from None
     except OSError as error:
         raise SourceError(
-            f"Cannot read the statistics file {redact_url(os.fspath(path))!r}: "
+            f"Cannot read the statistics file {redact_url(path)!r}: "
             f"{system_message(error)}. Check the path."
         ) from None
     return content

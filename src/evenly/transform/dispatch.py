@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from evenly.dispatch import container_kind, engine_of, with_article
+from evenly.dispatch import container_kind, engine_of, is_statistics, with_article
 from evenly.errors import DataError, UnsupportedTypeError, check_choice
 from evenly.sources.feature_axis import check_table_axis
 from evenly.transform.arrays import scale_array
@@ -53,7 +53,7 @@ def transform(
     if engine is not None:
         return engine.transform(x, scaling, {**options, "feature_axis": feature_axis})
     if kind in _TABLES:
-        check_table_axis(feature_axis, with_article(type(x).__name__))
+        _check_table(x, feature_axis)
     if kind == "tensor":
         from evenly.transform.tensors import scale_tensor
 
@@ -61,6 +61,15 @@ def transform(
     if kind == "array" or out is not None:
         return scale_array(x, scaling, out=out, feature_axis=feature_axis, **options)
     return _SCALERS[kind](x, scaling, feature_axis, options)
+
+
+def _check_table(x: object, feature_axis: FeatureAxis) -> None:
+    """Check that x, which has the methods of a table, is data, and that it needs no axis."""
+    if is_statistics(x):
+        raise UnsupportedTypeError(
+            f"Only data can be normalized. Received: {type(x).__name__}, which has statistics."
+        )
+    check_table_axis(feature_axis, with_article(type(x).__name__))
 
 
 def _scale_labeled(
@@ -150,7 +159,7 @@ def transform_by_group(
         return engine.map_partitions(x, scale)
     kind = container_kind(x)
     if kind in _TABLES:
-        check_table_axis(feature_axis, with_article(type(x).__name__))
+        _check_table(x, feature_axis)
     if kind == "frame":
         from evenly.transform.frames import scale_frame_by_group
 

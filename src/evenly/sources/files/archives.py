@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
 from evenly.sources.files.file_ref import is_data_file
 from evenly.sources.files.folders import STORE_MARKS
+from evenly.sources.files.other_formats import reading_advice
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.size_limits import check_size, max_member_bytes
@@ -74,8 +75,8 @@ def member_names(archive: zipfile.ZipFile, label: str) -> list[tuple[str, str]]:
     data = [name for name in names if is_data_file(name)]
     if not data:
         raise SourceError(
-            "A zip archive must hold data files. "
-            f"Received: {label}, which holds {format_names(names) or 'nothing'}."
+            f"A zip archive must hold data files. Received: {label}, which holds "
+            f"{format_names(names) or 'nothing'}.{reading_advice(label)}"
         )
     return [(name, label if len(data) == 1 else f"{label}/{name}") for name in data]
 

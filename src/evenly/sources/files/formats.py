@@ -3,6 +3,7 @@
 from evenly.errors import SourceError
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.file_ref import DATA_SUFFIXES
+from evenly.sources.files.other_formats import reading_advice
 from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.stores import hdf5
 
@@ -88,5 +89,5 @@ def unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
         )
     return SourceError(
         f"A file must be in a known format: {' '.join(DATA_SUFFIXES)} (CSV also .gz, .bz2, .xz, "
-        f".zst). Received: {label}, which begins with {head!r}."
+        f".zst). Received: {label}, which begins with {head!r}.{reading_advice(label)}"
     )
