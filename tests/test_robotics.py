@@ -161,5 +161,5 @@ def test_a_layer_takes_the_moments_of_one_key() -> None:
 
 @pytest.mark.parametrize("source", [[1], None, 3, evenly.fit([[1.0]])])
 def test_read_stats_refuses_what_is_neither_a_path_nor_a_dict(source: Any) -> None:
-    with pytest.raises(evenly.UnsupportedTypeError, match="given by its path.*or json.load"):
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"given by its path.*or json.load"):
         read_stats(source)
