@@ -160,6 +160,16 @@ def test_picture_of_the_readme_is_what_its_script_draws():
     assert done.returncode == 0
 
 
+def test_custom_properties_of_the_style_sheet_are_defined():
+    style = (DOCS / "_static" / "site.css").read_text()
+    used = set(re.findall(r"var\((--[\w-]+)", style))
+    own = set(re.findall(r"(--[\w-]+):", style))
+    set_by_scripts = set(re.findall(r'"(--[\w-]+)"', (DOCS / "article/figures.mjs").read_text()))
+    from_theme = {name for name in used if name.startswith(("--color-", "--font-"))}
+    assert used - own - set_by_scripts == from_theme - own
+    assert set_by_scripts <= used
+
+
 # ---- In a browser ----
 
 
@@ -227,6 +237,9 @@ def test_rows_slider_shows_the_ratio_under_the_thumb(article):
         point, slider = (figure.locator(part).bounding_box() for part in ("path.large", "input"))
         thumb = slider["x"] + 8 + (rows - 1) / 99 * (slider["width"] - 16)
         assert point["x"] + point["width"] / 2 == pytest.approx(thumb, abs=3)
+        words, whole = (x.bounding_box() for x in (figure.locator(".live-below"), figure))
+        assert whole["x"] <= words["x"] <= thumb <= words["x"] + words["width"]
+        assert words["x"] + words["width"] <= whole["x"] + whole["width"]
 
 
 def test_one_row_shows_pytorchs_error(article):
