@@ -1,12 +1,13 @@
 """Parquet, Arrow and CSV files, written one record batch at a time."""
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
-from evenly.errors import DataError, UnsupportedTypeError, first_line, format_names
+from evenly.errors import DataError, EvenlyError, UnsupportedTypeError, first_line, format_names
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,22 +36,13 @@ class TableSink:
             When the format cannot represent a column.
         """
         batch = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
-        with self._convert_errors():
+        if self._schema is None:
+            is_arrow = _WRITERS[self._suffix] in (_arrow, _arrow_stream)
+            self._schema = _without_categories(batch.schema) if is_arrow else batch.schema
+        with self._convert_errors(batch):
             if self._writer is None:
-                self._schema = batch.schema
-                if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
-                    self._schema = _without_categories(batch.schema)
-                self._writer = self._open_writer()
+                self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
             self._writer.write_batch(self._conform(batch))
-
-    def _open_writer(self) -> Any:
-        try:
-            return _WRITERS[self._suffix](self._file, self._schema, self._header)
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            # PyArrow reports a type that Parquet does not have as an error of the file.
-            raise _column_error(self._suffix, error) from None
 
     def _conform(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
         """Return the batch with the column order and types of the first one."""
@@ -65,13 +57,29 @@ class TableSink:
         return batch.select(schema.names).cast(schema)
 
     @contextlib.contextmanager
-    def _convert_errors(self) -> Iterator[None]:
+    def _convert_errors(self, batch: "pyarrow.RecordBatch") -> Iterator[None]:
         try:
             yield
-        except (ValueError, TypeError, NotImplementedError) as error:
-            if not type(error).__module__.startswith("pyarrow"):
+        except (ValueError, TypeError, NotImplementedError, OSError) as error:
+            if not _is_column_error(error):
                 raise
-            raise _column_error(self._suffix, error) from None
+            raise UnsupportedTypeError(
+                f"A {self._suffix} file must be able to represent every column, in its type in "
+                f"the first batch. Received: {self._unwritable_column(batch)}{first_line(error)}. "
+                "Write another format, or leave the column out of the source."
+            ) from None
+
+    def _unwritable_column(self, batch: "pyarrow.RecordBatch") -> str:
+        """Return the text for the first column that cannot be written by itself."""
+        pyarrow = _pyarrow()
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            schema = pyarrow.schema([self._schema.field(field.name)])
+            try:
+                writer = _WRITERS[self._suffix](io.BytesIO(), schema, self._header)
+                writer.write_batch(pyarrow.RecordBatch.from_arrays([column], schema=schema))
+            except (ValueError, TypeError, NotImplementedError, OSError):
+                return f"column {field.name!r} of type {field.type}: "
+        return ""
 
     def close(self) -> None:
         """Write the footer."""
@@ -79,12 +87,14 @@ class TableSink:
             self._writer.close()
 
 
-def _column_error(suffix: str, error: Exception) -> UnsupportedTypeError:
-    return UnsupportedTypeError(
-        f"A {suffix} file must be able to represent every column, in its type in "
-        f"the first batch. Received: {first_line(error)}. "
-        "Write another format, or leave the column out of the source."
-    )
+def _is_column_error(error: Exception) -> bool:
+    """Return whether PyArrow could not write the type of a column.
+
+    It reports a type that Parquet does not have as an error of the file, without a number.
+    """
+    if isinstance(error, OSError):
+        return error.errno is None and not isinstance(error, EvenlyError)
+    return type(error).__module__.startswith("pyarrow")
 
 
 def _pyarrow(module: str = "pyarrow") -> ModuleType:

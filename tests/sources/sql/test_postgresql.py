@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -150,11 +151,17 @@ def test_unparsable_password_is_redacted(server, part):
 
 def create(server, kind, values):
     """Create a table with a column of a type, and return its URL."""
+    columns = f'"a ""b" {kind}, k float8 DEFAULT 1'
+    return create_table(server, columns, f'("a ""b") VALUES {values}')
+
+
+def create_table(server, columns, rows):
+    """Create a table, and return its URL."""
     dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
     with dbapi.connect(server) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS typed")
-        cursor.execute(f'CREATE TABLE typed ("a ""b" {kind}, k float8 DEFAULT 1)')
-        cursor.execute(f'INSERT INTO typed ("a ""b") VALUES {values}')
+        cursor.execute(f"CREATE TABLE typed ({columns})")
+        cursor.execute(f"INSERT INTO typed {rows}")
         connection.commit()
     return f"{server}&table=typed"
 
@@ -189,3 +196,27 @@ def test_infinite_times_are_refused_with_the_way_out(server, kind):
     finite = url.replace("table=typed", f"query=SELECT {advice} FROM typed")
     moments = evenly.fit(finite, columns=['a "b'])
     assert (moments.rows, moments.missing.tolist()) == (3, [2])
+
+
+def test_arrays_and_other_types_of_a_table_are_copied(server, tmp_path):
+    url = create_table(
+        server,
+        "k text, a float8, numbers int[], words text[], price numeric(30, 10), day date, raw bytea",
+        r"VALUES ('x', 1, '{1,2}', '{y,NULL}', 9007199254740993.5, '2026-01-31', '\x00ff'), "
+        "('x', 3, NULL, '{}', 1, NULL, NULL)",
+    )
+    moments = evenly.fit(url, columns="a", by="k")
+    apply(moments, url, str(tmp_path / "out.parquet"))
+    table = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert table["a"].to_pylist() == [-1, 1]
+    assert table["numbers"].to_pylist() == [[1, 2], None]
+    assert table["words"].to_pylist() == [["y", None], []]
+    assert table["price"].to_pylist() == ["9007199254740993.5000000000", "1.0000000000"]
+    assert table["day"].to_pylist() == [date(2026, 1, 31), None]
+    assert table["raw"].to_pylist() == [b"\x00\xff", None]
+
+
+def test_a_type_that_a_format_does_not_have_is_refused_with_the_column(server, tmp_path):
+    url = create_table(server, "a float8, span interval", "VALUES (1, '1 month')")
+    with pytest.raises(evenly.UnsupportedTypeError, match="column 'span' of type month_day_nano"):
+        apply(evenly.fit(url, columns="a"), url, str(tmp_path / "out.parquet"))
