@@ -230,7 +230,7 @@ def test_decimal_scale_that_parquet_does_not_have_raises(tmp_path, table, statis
     write(table.append_column("hundreds", hundreds), tmp_path / "x.arrow")
     arguments = statistics, tmp_path / "x.arrow", "-o"
     message = error_message(capsys, *arguments, tmp_path / "y.parquet")
-    assert "Received: Scale must be a non-negative integer" in message
+    assert "Received: column 'hundreds': Scale must be a non-negative integer" in message
     assert not (tmp_path / "y.parquet").exists()
     apply(*arguments, tmp_path / "y.arrow")
     assert read(tmp_path / "y.arrow")["hundreds"].to_pylist() == hundreds.to_pylist()

@@ -1,12 +1,14 @@
 """Parquet, Arrow and CSV files, written one record batch at a time."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Collection, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import DataError, UnsupportedTypeError, first_line, format_names
+from evenly.sinks.columns import as_field, with_plain_types
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,12 +17,21 @@ if TYPE_CHECKING:
 
 
 class TableSink:
-    """A `Sink` that appends record batches with the schema of the first one."""
+    """A `Sink` that appends record batches with the schema of the first one.
 
-    def __init__(self, file: BinaryIO, suffix: str, *, header: bool = True) -> None:
+    Parameters
+    ----------
+    rounded
+        The columns whose floats may be rounded to the type that they have in the first batch.
+    """
+
+    def __init__(
+        self, file: BinaryIO, suffix: str, *, header: bool = True, rounded: Collection[str] = ()
+    ) -> None:
         self._file = file
         self._suffix = suffix
         self._header = header
+        self._rounded = rounded
         self._writer: Any = None  # of `_WRITERS`, once the schema is known
         self._schema: Any = None  # that of the first batch
 
@@ -35,22 +46,20 @@ class TableSink:
             When the format cannot represent a column.
         """
         batch = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
-        with self._convert_errors():
+        if _WRITERS[self._suffix] is _csv:
+            batch = with_plain_types(batch)
+        if self._writer is None:
+            self._schema = batch.schema
+            if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
+                self._schema = _without_categories(batch.schema)
+        batch = self._conform(batch)
+        with self._convert_errors(batch):
             if self._writer is None:
-                self._schema = batch.schema
-                if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
-                    self._schema = _without_categories(batch.schema)
-                self._writer = self._open_writer()
-            self._writer.write_batch(self._conform(batch))
+                self._writer = self._open_writer(self._file, self._schema)
+            self._writer.write_batch(batch)
 
-    def _open_writer(self) -> Any:
-        try:
-            return _WRITERS[self._suffix](self._file, self._schema, self._header)
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            # PyArrow reports a type that Parquet does not have as an error of the file.
-            raise _column_error(self._suffix, error) from None
+    def _open_writer(self, file: BinaryIO, schema: "pyarrow.Schema") -> Any:
+        return _WRITERS[self._suffix](file, schema, self._header)
 
     def _conform(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
         """Return the batch with the column order and types of the first one."""
@@ -62,16 +71,35 @@ class TableSink:
                 "All files of a source must have the same columns. Received: "
                 f"{format_names(schema.names)}, and then {format_names(batch.schema.names)}."
             )
-        return batch.select(schema.names).cast(schema)
+        columns = [
+            as_field(batch.column(field.name), field, may_round=field.name in self._rounded)
+            for field in schema
+        ]
+        return _pyarrow().RecordBatch.from_arrays(columns, schema=schema)
 
     @contextlib.contextmanager
-    def _convert_errors(self) -> Iterator[None]:
+    def _convert_errors(self, batch: "pyarrow.RecordBatch") -> Iterator[None]:
+        """Name the column that the format cannot represent in an error."""
         try:
             yield
-        except (ValueError, TypeError, NotImplementedError) as error:
-            if not type(error).__module__.startswith("pyarrow"):
+        except (ValueError, TypeError, NotImplementedError, OSError) as error:
+            # PyArrow reports a type that Parquet does not have as an error of the file.
+            is_system = isinstance(error, OSError) and error.errno is not None
+            if is_system or not (
+                isinstance(error, OSError) or type(error).__module__.startswith("pyarrow")
+            ):
                 raise
-            raise _column_error(self._suffix, error) from None
+            found = next(filter(None, map(self._refusal, _single_columns(batch))), None)
+            raise _column_error(self._suffix, error, found) from None
+
+    def _refusal(self, batch: "pyarrow.RecordBatch") -> str | None:
+        """Return why a column cannot be written; None if it can."""
+        try:
+            with self._open_writer(io.BytesIO(), batch.schema) as writer:
+                writer.write_batch(batch)
+        except Exception as error:
+            return f"column {batch.schema.names[0]!r}: {first_line(error)}"
+        return None
 
     def close(self) -> None:
         """Write the footer."""
@@ -79,10 +107,16 @@ class TableSink:
             self._writer.close()
 
 
-def _column_error(suffix: str, error: Exception) -> UnsupportedTypeError:
+def _single_columns(batch: "pyarrow.RecordBatch") -> Iterator["pyarrow.RecordBatch"]:
+    """Yield the columns of a batch as batches of one column."""
+    for index in range(batch.num_columns):
+        yield batch.select([index])
+
+
+def _column_error(suffix: str, error: Exception, found: str | None) -> UnsupportedTypeError:
     return UnsupportedTypeError(
-        f"A {suffix} file must be able to represent every column, in its type in "
-        f"the first batch. Received: {first_line(error)}. "
+        f"A {suffix} file must be able to represent every column. Received: "
+        f"{found or first_line(error)}. "
         "Write another format, or leave the column out of the source."
     )
 
