@@ -72,10 +72,17 @@ def as_field(column: Any, field: "pyarrow.Field", *, may_round: bool) -> Any:
         raise _type_error(column, field, first_line(error)) from None
     if not may_round and _is_rounded(column, result):
         raise _type_error(column, field, "it would round or overflow floats")
-    if pyarrow.types.is_timestamp(column.type) and pyarrow.types.is_timestamp(field.type):
-        if (column.type.tz is None) != (field.type.tz is None):
-            raise _type_error(column, field, "only one of them has a time zone")
+    if _zones_differ(column.type, field.type):
+        raise _type_error(column, field, "only one of them has a time zone")
     return result
+
+
+def _zones_differ(first: "pyarrow.DataType", second: "pyarrow.DataType") -> bool:
+    """Return whether one of two types is that of times in a zone, and the other one without."""
+    import pyarrow
+
+    kinds = first, second
+    return all(map(pyarrow.types.is_timestamp, kinds)) and len({x.tz is None for x in kinds}) == 2
 
 
 def _is_rounded(column: Any, result: Any) -> bool:
