@@ -220,7 +220,7 @@ def test_categories_are_copied(tmp_path, table, statistics, suffix):
 def test_format_that_cannot_represent_column_raises(tmp_path, table, statistics, capsys):
     write(table.append_column("list", pa.array([[1, 2]] * 1_000)), tmp_path / "x.parquet")
     message = error_message(capsys, statistics, tmp_path / "x.parquet", "-o", tmp_path / "y.csv")
-    assert "Received: column 'list' of type list<" in message
+    assert "Received: column 'list': " in message
     assert "Write another format" in message
     assert not (tmp_path / "y.csv").exists()
 
@@ -231,7 +231,7 @@ def test_decimal_scale_that_parquet_does_not_have_raises(tmp_path, table, statis
     write(table.append_column("hundreds", hundreds), tmp_path / "x.arrow")
     arguments = statistics, tmp_path / "x.arrow", "-o"
     message = error_message(capsys, *arguments, tmp_path / "y.parquet")
-    assert "Received: column 'hundreds' of type decimal128(5, -2): Scale must be" in message
+    assert "Received: column 'hundreds': Scale must be a non-negative integer" in message
     assert not (tmp_path / "y.parquet").exists()
     apply(*arguments, tmp_path / "y.arrow")
     assert read(tmp_path / "y.arrow")["hundreds"].to_pylist() == hundreds.to_pylist()

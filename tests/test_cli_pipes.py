@@ -200,3 +200,16 @@ def test_commands_work_without_standard_input_and_standard_error(tmp_path):
     assert in_shell("fit t.csv -o x.json", "> out.txt <&- 2>&-", tmp_path) == (0, "")
     assert evenly.load(tmp_path / "x.json") == evenly.fit(tmp_path / "t.csv")
     assert "3 rows, 2 columns" in (tmp_path / "out.txt").read_text()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow file", "arrow stream"])
+@pytest.mark.parametrize("command", ["fit", "apply"])
+def test_csv_options_for_another_format_are_refused(command, kind, stdin, tmp_path, capsys):
+    evenly.fit(TABLE).save(tmp_path / "s.json")
+    arguments = [str(tmp_path / "s.json")] if command == "apply" else []
+    stdin(content(kind))
+    output = str(tmp_path / "y.csv")
+    assert main([command, *arguments, "-", "-o", output, "--delimiter", ";"]) == 1
+    message = "--delimiter ';' is for CSV files. Received: standard input. Omit it, or pass CSV "
+    assert message + "files and other sources in separate calls." in capsys.readouterr().err
+    assert not os.path.exists(output)

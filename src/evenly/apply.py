@@ -160,7 +160,12 @@ def apply_files(
     current = Progress(0, None, 0, None, label)
     with (
         open_standard_output() if standard_output else open_output(output) as file,
-        open_sink(file, suffix, header=read.csv_format.header is not False) as sink,
+        open_sink(
+            file,
+            suffix,
+            header=read.csv_format.header is not False,
+            rounded=moments.columns or (),
+        ) as sink,
     ):
         for batch, default in _batches(source, files, moments, read):
             if isinstance(moments, GroupedMoments):

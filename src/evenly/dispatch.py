@@ -283,6 +283,11 @@ def array_attributes_hint(x: object) -> str:
     )
 
 
+def is_webdataset(x: object) -> bool:
+    """Return whether an object is a pipeline of WebDataset: a dataset or a loader."""
+    return is_instance(x, "webdataset", "DataPipeline")
+
+
 def is_data_loader(x: object) -> bool:
     """Return whether an object is a PyTorch DataLoader."""
     return is_instance(x, "torch.utils.data", "DataLoader")

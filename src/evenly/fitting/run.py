@@ -52,7 +52,7 @@ def fit_and_warn(
     moments = fit_source(source, options, progress=progress, checkpoint=checkpoint)
     if isinstance(source, ImageSource):
         description = source.description if checkpoint is None else checkpoint.files.description
-        for warning in source.summary.warnings():
+        for warning in source.warnings():
             _log.warning("%s: %s", printable(description), printable(warning))
     return moments
 

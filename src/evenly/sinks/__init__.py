@@ -5,7 +5,7 @@ format can represent it; the file is complete after `close`.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import PurePath
 from typing import BinaryIO, Protocol
 
@@ -45,15 +45,18 @@ def check_suffix(path: str) -> str:
 
 
 @contextlib.contextmanager
-def open_sink(file: BinaryIO, suffix: str, *, header: bool = True) -> Iterator[Sink]:
+def open_sink(
+    file: BinaryIO, suffix: str, *, header: bool = True, rounded: Collection[str] = ()
+) -> Iterator[Sink]:
     """Yield the sink for a suffix from `check_suffix`, and close it at the end.
 
-    A CSV file begins with the names of its columns if ``header`` is true.
+    A CSV file begins with the names of its columns if ``header`` is true. The floats of the
+    columns ``rounded`` may be rounded to the type that they have in the first batch.
 
     The sink is closed after an error as well, since PyArrow's writers must not outlive the file;
     then errors of closing are suppressed.
     """
-    sink = _make_sink(file, suffix, header)
+    sink = _make_sink(file, suffix, header, rounded)
     try:
         yield sink
     except BaseException:
@@ -63,11 +66,11 @@ def open_sink(file: BinaryIO, suffix: str, *, header: bool = True) -> Iterator[S
     sink.close()
 
 
-def _make_sink(file: BinaryIO, suffix: str, header: bool) -> Sink:
+def _make_sink(file: BinaryIO, suffix: str, header: bool, rounded: Collection[str]) -> Sink:
     if suffix == ".npy":
         from evenly.sinks.npy import NpySink
 
         return NpySink(file)
     from evenly.sinks.tables import TableSink
 
-    return TableSink(file, suffix, header=header)
+    return TableSink(file, suffix, header=header, rounded=rounded)

@@ -2,12 +2,13 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evenly import extras
 from evenly.errors import DataError, EvenlyError, UnsupportedTypeError, first_line, format_names
+from evenly.sinks.columns import as_field, with_plain_types
 
 if TYPE_CHECKING:
     import pyarrow
@@ -16,12 +17,21 @@ if TYPE_CHECKING:
 
 
 class TableSink:
-    """A `Sink` that appends record batches with the schema of the first one."""
+    """A `Sink` that appends record batches with the schema of the first one.
 
-    def __init__(self, file: BinaryIO, suffix: str, *, header: bool = True) -> None:
+    Parameters
+    ----------
+    rounded
+        The columns whose floats may be rounded to the type that they have in the first batch.
+    """
+
+    def __init__(
+        self, file: BinaryIO, suffix: str, *, header: bool = True, rounded: Collection[str] = ()
+    ) -> None:
         self._file = file
         self._suffix = suffix
         self._header = header
+        self._rounded = rounded
         self._writer: Any = None  # of `_WRITERS`, once the schema is known
         self._schema: Any = None  # that of the first batch
 
@@ -35,14 +45,21 @@ class TableSink:
         UnsupportedTypeError
             When the format cannot represent a column.
         """
-        batch = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
-        if self._schema is None:
-            is_arrow = _WRITERS[self._suffix] in (_arrow, _arrow_stream)
-            self._schema = _without_categories(batch.schema) if is_arrow else batch.schema
-        with self._convert_errors(batch):
+        rows: Any = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
+        if _WRITERS[self._suffix] is _csv:
+            rows = with_plain_types(rows)
+        if self._writer is None:
+            self._schema = rows.schema
+            if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
+                self._schema = _without_categories(rows.schema)
+        rows = self._conform(rows)
+        with self._convert_errors(rows):
             if self._writer is None:
-                self._writer = _WRITERS[self._suffix](self._file, self._schema, self._header)
-            self._writer.write_batch(self._conform(batch))
+                self._writer = self._open_writer(self._file, self._schema)
+            self._writer.write_batch(rows)
+
+    def _open_writer(self, file: BinaryIO, schema: "pyarrow.Schema") -> Any:
+        return _WRITERS[self._suffix](file, schema, self._header)
 
     def _conform(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
         """Return the batch with the column order and types of the first one."""
@@ -54,32 +71,31 @@ class TableSink:
                 "All files of a source must have the same columns. Received: "
                 f"{format_names(schema.names)}, and then {format_names(batch.schema.names)}."
             )
-        return batch.select(schema.names).cast(schema)
+        columns = [
+            as_field(batch.column(field.name), field, may_round=field.name in self._rounded)
+            for field in schema
+        ]
+        return _pyarrow().RecordBatch.from_arrays(columns, schema=schema)
 
     @contextlib.contextmanager
     def _convert_errors(self, batch: "pyarrow.RecordBatch") -> Iterator[None]:
+        """Name the column that the format cannot represent in an error."""
         try:
             yield
         except (ValueError, TypeError, NotImplementedError, OSError) as error:
             if not _is_column_error(error):
                 raise
-            raise UnsupportedTypeError(
-                f"A {self._suffix} file must be able to represent every column, in its type in "
-                f"the first batch. Received: {self._unwritable_column(batch)}{first_line(error)}. "
-                "Write another format, or leave the column out of the source."
-            ) from None
+            found = next(filter(None, map(self._refusal, _single_columns(batch))), None)
+            raise _column_error(self._suffix, error, found) from None
 
-    def _unwritable_column(self, batch: "pyarrow.RecordBatch") -> str:
-        """Return the text for the first column that cannot be written by itself."""
-        pyarrow = _pyarrow()
-        for field, column in zip(batch.schema, batch.columns, strict=True):
-            schema = pyarrow.schema([self._schema.field(field.name)])
-            try:
-                writer = _WRITERS[self._suffix](io.BytesIO(), schema, self._header)
-                writer.write_batch(pyarrow.RecordBatch.from_arrays([column], schema=schema))
-            except (ValueError, TypeError, NotImplementedError, OSError):
-                return f"column {field.name!r} of type {field.type}: "
-        return ""
+    def _refusal(self, batch: "pyarrow.RecordBatch") -> str | None:
+        """Return why a column cannot be written; None if it can."""
+        try:
+            with self._open_writer(io.BytesIO(), batch.schema) as writer:
+                writer.write_batch(batch)
+        except Exception as error:
+            return f"column {batch.schema.names[0]!r}: {first_line(error)}"
+        return None
 
     def close(self) -> None:
         """Write the footer."""
@@ -95,6 +111,20 @@ def _is_column_error(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno is None and not isinstance(error, EvenlyError)
     return type(error).__module__.startswith("pyarrow")
+
+
+def _single_columns(batch: "pyarrow.RecordBatch") -> Iterator["pyarrow.RecordBatch"]:
+    """Yield the columns of a batch as batches of one column."""
+    for index in range(batch.num_columns):
+        yield batch.select([index])
+
+
+def _column_error(suffix: str, error: Exception, found: str | None) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        f"A {suffix} file must be able to represent every column. Received: "
+        f"{found or first_line(error)}. "
+        "Write another format, or leave the column out of the source."
+    )
 
 
 def _pyarrow(module: str = "pyarrow") -> ModuleType:

@@ -5,12 +5,19 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from evenly.dispatch import is_instance, is_iterable_dataset, shape_of
+from evenly.dispatch import (
+    is_data_loader,
+    is_instance,
+    is_iterable_dataset,
+    is_webdataset,
+    shape_of,
+)
 from evenly.errors import DataError
 from evenly.printable import counted
 from evenly.sources.batch_items import open_batches, open_iterable, open_loaded_samples
 from evenly.sources.opener import SourceOpener
 from evenly.sources.source import Source
+from evenly.sources.webdataset import makes_batches
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader, Sampler
@@ -32,9 +39,25 @@ def open_loader(x: "DataLoader[object]", label: str, opener: SourceOpener) -> So
         if keeps_samples(x):
             return open_loaded_samples(x, chain.from_iterable(x), opener)
         return open_batches(x, _checked_batches(x), opener)
+    if is_webdataset(x.dataset):
+        return _open_by_stages(x.dataset, x, opener)
     if is_iterable_dataset(x.dataset):  # which may make batches itself
         return open_iterable(x, label, opener)
     return open_loaded_samples(x, x, opener)
+
+
+def open_pipeline(x: Any, _: str, opener: SourceOpener) -> Source:
+    """Open a dataset or a loader of WebDataset."""
+    for stage in filter(is_data_loader, x.pipeline):
+        for remark in remarks(stage):
+            _log.warning("The DataLoader: %s", remark)
+    return _open_by_stages(x, x, opener)
+
+
+def _open_by_stages(pipeline: Any, items: Iterable[object], opener: SourceOpener) -> Source:
+    """Open items as what the stages of a pipeline of WebDataset make: batches or samples."""
+    open_items = open_batches if makes_batches(pipeline) else open_loaded_samples
+    return open_items(pipeline, items, opener)
 
 
 def uses_default_collate(loader: "DataLoader[object]") -> bool:

@@ -28,6 +28,7 @@ from evenly.dispatch import (
     is_sparse,
     is_statistics,
     is_stored,
+    is_webdataset,
 )
 from evenly.errors import UnsupportedTypeError
 from evenly.sources.files.file_ref import FileRef
@@ -85,6 +86,7 @@ READERS = (
     Reader(is_open_file, "refusals.refuse_bytes"),  # is iterable
     Reader(lambda x: isinstance(x, bytes | bytearray | memoryview), "refusals.refuse_bytes"),
     Reader(is_dbapi_cursor, "refusals.refuse_cursor"),  # is iterable
+    Reader(is_webdataset, "loaders.open_pipeline"),  # an iterable-style dataset
     Reader(is_dataset, "batch_items.open_samples"),  # may be iterable
     Reader(is_data_loader, "loaders.open_loader"),  # is iterable
     Reader(is_array, "arrays.open_array"),

@@ -142,7 +142,8 @@ class TableSource:
                     first_column=first,
                 )
                 row += rows
-            del columns, piece  # free the memory before the next batch
+                del piece
+            del columns  # free the memory before the next batch
 
     def _read_all(self, read: Callable[[Table], Iterator[T]]) -> Generator[T]:
         """Yield the items read from each table; then record the columns without values."""
@@ -168,7 +169,8 @@ class TableSource:
             for rows, part, share in split_large_where_exact(columns, nbytes):
                 yield self._block(table, part, row, share)
                 row += rows
-            del columns, part  # free the memory before the next batch
+                del part
+            del columns  # free the memory before the next batch
 
     def _block(self, table: Table, columns: tuple[Any, ...], row: int, nbytes: int) -> Block:
         """Return a block of columns: the values, the weights if any, and the keys."""

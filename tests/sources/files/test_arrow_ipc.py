@@ -156,3 +156,20 @@ def test_corrupt_messages_raise_only_source_errors(table):
             data[place] = rng.integers(256)
         with contextlib.suppress(evenly.SourceError):
             FileCheck(io.BytesIO(data), "x.arrow").check_batch(0)
+
+
+@pytest.mark.parametrize("options", [{}, {"by": "k"}, {"weights": "w"}], ids=str)
+@pytest.mark.parametrize("empty", [0, 1, 2])
+@pytest.mark.parametrize("create", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_batches_without_rows(tmp_path, create, empty, options):
+    # A table whose chunks have no rows is written with such batches; the first fit of one ended
+    # in an UnboundLocalError.
+    columns = {"x": [1.0, 2.0, 4.0], "w": [1, 2, 3], "k": ["a", "b", "a"]}
+    (whole,) = pa.table(columns).to_batches()
+    batches = [whole.slice(0, 1), whole.slice(1)]
+    batches.insert(empty, whole.slice(0, 0))
+    with create(tmp_path / "x.arrow", whole.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    expected = evenly.fit(whole, columns=["x"], **options)
+    assert evenly.fit(tmp_path / "x.arrow", columns=["x"], **options) == expected

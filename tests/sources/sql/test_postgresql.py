@@ -176,6 +176,66 @@ def test_money_is_not_counted_in_cents(server, tmp_path):
     assert table['a "b'].to_pylist() == [-1.0, 1.0, None]
 
 
+def test_domains_are_read_as_the_type_that_they_are_based_on(server, tmp_path):
+    # The driver counts money in cents, also where it is that of a domain.
+    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
+    with dbapi.connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP DOMAIN IF EXISTS price, amount CASCADE")
+        cursor.execute("CREATE DOMAIN amount AS money")
+        cursor.execute("CREATE DOMAIN price AS amount CHECK (value >= '0')")
+        connection.commit()
+    url = create(server, "price", "('1.50'), ('2.50'), (NULL)")
+    moments = evenly.fit(url)
+    assert moments.mean.tolist() == [2.0, 1.0]
+    apply(moments, url, str(tmp_path / "y.parquet"))
+    table = pyarrow.parquet.read_table(tmp_path / "y.parquet")
+    assert table['a "b'].to_pylist() == [-1.0, 1.0, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "copied"),
+    [
+        ("inet", "('10.0.0.1'), (NULL)", ["10.0.0.1/32", None]),
+        ("timetz", "('01:02:03+02')", ["01:02:03+02"]),
+        ("bit(3)", "(B'101')", ["101"]),
+        ("int4range", "('[1,5)')", ["[1,5)"]),
+        ("point", "('(1,2)')", ["(1,2)"]),
+        ("macaddr[]", "('{08:00:2b:01:02:03,NULL}'), (NULL)", [["08:00:2b:01:02:03", None], None]),
+        ("money[]", "('{1.50,2}')", [["1.50", "2.00"]]),
+        ("oid[]", "('{4294967295}')", [[4294967295]]),
+        ("text[]", "('{a,b}'), ('{}')", [["a", "b"], []]),
+        ("float8[]", "('{1,NULL}')", [[1.0, None]]),
+        ("bytea", "('\\x01ff')", [b"\x01\xff"]),
+    ],
+)
+def test_columns_are_copied_with_their_values(server, tmp_path, kind, values, copied):
+    # The driver reads many types as the bytes that the server sends for them.
+    url = create(server, kind, values)
+    apply(evenly.fit(url, columns=["k"]), url, str(tmp_path / "y.parquet"))
+    table = pyarrow.parquet.read_table(tmp_path / "y.parquet")
+    assert table['a "b'].to_pylist() == copied
+    assert table["k"].to_pylist() == [0.0] * len(copied)
+
+
+@pytest.mark.parametrize("kind", ["inet", "uuid", "date", "int8", "char(40)", "numeric"])
+def test_keys_are_applied_as_they_were_fitted(server, tmp_path, kind):
+    texts = {
+        "inet": ("10.0.0.1", "10.0.0.2"),
+        "uuid": [f"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1{i}" for i in "12"],
+        "date": ("2020-01-01", "2021-01-01"),
+    }
+    first, second = texts.get(kind, ("9007199254740993", "9007199254740992"))
+    url = create(server, kind, f"('{first}'), ('{second}'), ('{first}'), (NULL)")
+    if kind == "uuid":
+        with pytest.raises(evenly.UnsupportedTypeError, match=r"must be text.*binary"):
+            evenly.fit(url, by='a "b')
+        return
+    moments = evenly.fit(url, by='a "b', columns=["k"])
+    assert sorted(moments[key].rows for key in moments) == [1, 1, 2]
+    apply(moments, url, str(tmp_path / "y.parquet"))
+    assert pyarrow.parquet.read_table(tmp_path / "y.parquet").num_rows == 4
+
+
 def test_object_identifiers_are_unsigned(server):
     url = create(server, "oid", "(4294967295), (1)")
     assert evenly.fit(url).max.tolist() == [4294967295.0, 1.0]
@@ -218,5 +278,5 @@ def test_arrays_and_other_types_of_a_table_are_copied(server, tmp_path):
 
 def test_a_type_that_a_format_does_not_have_is_refused_with_the_column(server, tmp_path):
     url = create_table(server, "a float8, span interval", "VALUES (1, '1 month')")
-    with pytest.raises(evenly.UnsupportedTypeError, match="column 'span' of type month_day_nano"):
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"column 'span': .*month_day_nano"):
         apply(evenly.fit(url, columns="a"), url, str(tmp_path / "out.parquet"))

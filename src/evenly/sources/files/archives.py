@@ -10,6 +10,7 @@ from evenly.errors import ColumnError, DataError, SourceError, format_names, sug
 from evenly.sources.files.file_ref import is_data_file
 from evenly.sources.files.folders import STORE_MARKS
 from evenly.sources.files.other_formats import reading_advice
+from evenly.sources.files.other_images import other_image_by_name, other_image_error_text
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.size_limits import check_size, max_member_bytes
@@ -74,6 +75,9 @@ def member_names(archive: zipfile.ZipFile, label: str) -> list[tuple[str, str]]:
     names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
     data = [name for name in names if is_data_file(name)]
     if not data:
+        if names and all(map(other_image_by_name, names)):
+            found = f"an archive of {format_names(names)}"
+            raise SourceError(other_image_error_text(label, found))
         raise SourceError(
             f"A zip archive must hold data files. Received: {label}, which holds "
             f"{format_names(names) or 'nothing'}.{reading_advice(label)}"

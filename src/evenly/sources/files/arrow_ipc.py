@@ -74,7 +74,8 @@ class IpcFileTable:
             nbytes = total * (number + 1) // self._count - total * number // self._count
             for columns in _columns(batch, names, keys, self.label):
                 yield from (ColumnBatch(*piece) for piece in split_large(columns, nbytes))
-            del batch, columns  # before the next one is decoded
+                del columns
+            del batch  # before the next one is decoded
 
     def batches(self, names: list[str]) -> "Iterator[pyarrow.RecordBatch]":
         """Yield PyArrow record batches."""

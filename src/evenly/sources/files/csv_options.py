@@ -99,8 +99,8 @@ def check_no_csv(options: CsvFormat, label: str) -> None:
     """
     if options != DEFAULT_FORMAT:
         raise DataError(
-            f"csv={options.to_json()} is for CSV files. Received: {label}. Omit it, or pass the "
-            "CSV files by themselves."
+            f"csv={options.to_json()} is for CSV files. Received: {label}. Omit it, or pass CSV "
+            "files and other sources in separate calls."
         )
 
 

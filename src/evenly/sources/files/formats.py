@@ -4,6 +4,11 @@ from evenly.errors import SourceError
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.file_ref import DATA_SUFFIXES
 from evenly.sources.files.other_formats import reading_advice
+from evenly.sources.files.other_images import (
+    other_image,
+    other_image_by_name,
+    other_image_error_text,
+)
 from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.stores import hdf5
 
@@ -81,6 +86,9 @@ def unknown_format_error(label: str, suffix: str, head: bytes) -> SourceError:
     found = recording_of(head)
     if found:
         return SourceError(recording_error_text(label, found))
+    image = other_image(head) or other_image_by_name(f"x{suffix}")
+    if image:
+        return SourceError(other_image_error_text(label, image))
     head = head[:8]
     if suffix in _BINARY:
         return SourceError(

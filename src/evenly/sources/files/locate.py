@@ -23,6 +23,7 @@ from evenly.sources.files.file_ref import (
     name_of,
 )
 from evenly.sources.files.filesystems import filesystem_of, open_errors, opening_error
+from evenly.sources.files.other_images import other_image_by_name, other_image_error_text
 from evenly.sources.files.recordings import is_recording, recording_error_text
 from evenly.sources.files.search import Search
 from evenly.sources.files.table_logs import check_paths, check_remote_pattern
@@ -176,6 +177,10 @@ def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing
     contents = ", ".join(map(repr, files[:5])) or otherwise
     if files and all(map(is_recording, files)):
         return NoFilesError(recording_error_text(redact_url(folder), f"a folder of {contents}"))
+    formats = [other_image_by_name(file) for file in files]
+    if files and all(formats):
+        found = f"a folder of {contents}"
+        return NoFilesError(other_image_error_text(redact_url(folder), found))
     return NoFilesError(
         f"A folder must hold data files ({' '.join(DATA_SUFFIXES)}, compressed or not) or images "
         f"({' '.join((*IMAGE_SUFFIXES, '.tar'))}). "

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from evenly.sources.files.arrow_ipc import IpcFileTable
 from evenly.sources.files.batches_to_scale import table_to_scale
+from evenly.sources.files.csv_options import check_no_csv
 from evenly.sources.files.file_opener import FileOpener
 from evenly.sources.files.formats import HEAD_BYTES, detect_format
 from evenly.sources.files.parquet import ParquetTable
@@ -111,8 +112,11 @@ def _open(pipe: Pipe, options: ReadOptions) -> Table | Source:
     ------
     SourceError
         If it is empty, or in a format that is not a table or array of one file.
+    DataError
+        If there are options for CSV, and it is in another format.
     """
     if pipe.format in ("parquet", "ipc file"):
+        check_no_csv(options.csv_format, LABEL)
         file, size = pipe.spool(), pipe.tell()
         return (ParquetTable if pipe.format == "parquet" else IpcFileTable)(file, LABEL, size)
     with decode_errors(LABEL):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from evenly import extras
+from evenly.sources.files.other_images import other_image
 from evenly.sources.files.recordings import recording_of
 from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error
@@ -106,6 +107,9 @@ def _describe(content: bytes) -> str:
     found = recording_of(content)
     if found:
         return f"it is {found}, which must be decoded to an array first"
+    image = other_image(content)
+    if image:
+        return f"it is {image}, which is not read: pass it as a Pillow image"
     return f"it is not an image: it begins with {content[:8]!r}"
 
 

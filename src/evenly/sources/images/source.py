@@ -29,7 +29,7 @@ from evenly.sources.images.decode import (
 from evenly.sources.images.image_file import ImageFile, ImageReader
 from evenly.sources.images.image_file import read as read_image
 from evenly.sources.images.pixels import pixels
-from evenly.sources.images.summary import ImageSummary, format_skipped
+from evenly.sources.images.summary import ImageSummary, format_skipped, other_images
 from evenly.sources.images.tiff import is_tiff, read_tiff
 from evenly.sources.opener import SourceOpener
 from evenly.sources.options import ReadOptions
@@ -139,8 +139,12 @@ class ImageSource:
                 block = self._select_columns(images)
                 self._bit_depth.check(block)
                 yield block
-        for warning in self.summary.warnings():
+        for warning in self.warnings():
             _log.warning("%s: %s", printable(self.description), printable(warning))
+
+    def warnings(self) -> list[str]:
+        """Return sentences on images that were not read, or not completely."""
+        return [*self.summary.warnings(), *format_skipped(other_images(self._skipped))]
 
     def remarks(self) -> list[str]:
         """Return a summary of the images after all have been read, one sentence per line."""

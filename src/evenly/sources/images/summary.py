@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from evenly.printable import counted
+from evenly.sources.files.other_images import other_image_by_name
 from evenly.sources.files.recordings import is_recording
 
 _MAX_NAMED = 3
@@ -115,16 +116,27 @@ def format_skipped(suffixes: Mapping[str, int]) -> list[str]:
     ['skipped 3 .cls files, 1,200 .json files (not images)']
     >>> format_skipped({".wav": 1})
     ['skipped 1 .wav file (sound or video; pass the samples as arrays)']
+    >>> format_skipped({".avif": 2})
+    ['skipped 2 .avif files (formats that are not read; pass Pillow images)']
     """
     recordings = {suffix: n for suffix, n in suffixes.items() if is_recording(f"x{suffix}")}
-    others = {suffix: n for suffix, n in suffixes.items() if suffix not in recordings}
+    images = other_images(suffixes)
+    known = {*recordings, *images}
+    others = {suffix: n for suffix, n in suffixes.items() if suffix not in known}
     lines = []
     if recordings:
         lines.append(f"skipped {_list(recordings)} (sound or video; pass the samples as arrays)")
+    if images:
+        lines.append(f"skipped {_list(images)} (formats that are not read; pass Pillow images)")
     if others:
         reason = "not an image" if sum(others.values()) == 1 else "not images"
         lines.append(f"skipped {_list(others)} ({reason})")
     return lines
+
+
+def other_images(suffixes: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of files with the suffix of an image in a format that is not read."""
+    return {suffix: n for suffix, n in suffixes.items() if other_image_by_name(f"x{suffix}")}
 
 
 def _list(suffixes: Mapping[str, int]) -> str:

@@ -15,7 +15,7 @@ from evenly.sources.frames import stream_column_batches
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.sql.identifiers import find_table, query_error, quote_identifier, select_query
-from evenly.sources.sql.postgresql_types import expressible, types_query
+from evenly.sources.sql.postgresql_types import expressible, is_unknown, types_query
 from evenly.sources.sql.sqlite_integers import integer_expressions, mixed_columns, split_batch
 from evenly.sources.sql.sqlite_types import (
     BATCH_ROWS,
@@ -82,7 +82,8 @@ class AdbcTable:
             cursor.execute(types_query(schema.names, self._source))
             types = dict(zip(schema.names, cursor.fetchone(), strict=True))
         for name, kind in types.items():
-            if expression := expressible(name, kind):
+            unknown = is_unknown(schema.field(name).type, kind)
+            if expression := expressible(name, kind, unknown=unknown):
                 self._expressions[name] = expression
         return self._empty_schema(map(self._expression, schema.names))
 

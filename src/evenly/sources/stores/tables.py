@@ -113,7 +113,8 @@ class RecordsTable:
                 nbytes = (self.nbytes or 0) * records.size // max(1, blocks.size)
                 for columns, _ in StructuredTable(records, self.label).column_batches(names, keys):
                     yield ColumnBatch(columns, nbytes)
-                del records, columns
+                    del columns
+                del records
 
 
 def _read_blocks(
