@@ -1,5 +1,8 @@
 """What `Moments` with a distribution tell, and the errors without one."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -104,9 +107,22 @@ def test_histogram_of_a_constant_column_and_of_none():
     assert empty.histogram(2).counts.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("bins", [0, -1, 2.5, [1.0], [2.0, 1.0], "auto"])
+@pytest.mark.parametrize("x", ["0.5", None, True, [0.5, None], np.datetime64("2026-01-01")])
+def test_quantiles_and_shares_of_what_is_no_number_are_refused(x):
+    with pytest.raises(DataError, match="A quantile must be from 0 to 1"):
+        MOMENTS.quantile(x)
+    with pytest.raises(DataError, match="Pass one or more numbers"):
+        MOMENTS.cdf(x)
+
+
+@pytest.mark.parametrize("q", [0.25, Fraction(1, 4), Decimal("0.25"), np.float32(0.25), [[0.25]]])
+def test_quantiles_of_any_kind_of_number(q):
+    np.testing.assert_array_equal(np.squeeze(MOMENTS.quantile(q)), MOMENTS.quantile(0.25))
+
+
+@pytest.mark.parametrize("bins", [0, -1, 2.5, 10**9, [1.0], [2.0, 1.0], ["0", "1"], "auto", True])
 def test_invalid_bins_of_a_histogram_are_refused(bins):
-    with pytest.raises(DataError, match="bins must be a positive number of bins, or at least two"):
+    with pytest.raises(DataError, match="bins must be a number of bins from 1 to 1,000,000, or"):
         MOMENTS.histogram(bins, column=0)
 
 

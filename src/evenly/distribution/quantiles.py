@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from evenly.distribution.bins import Bins, Floats, lower_ends, upper_ends
 from evenly.distribution.column_bins import ColumnBins, batches
+from evenly.distribution.numbers import as_floats
 from evenly.errors import DataError, check_choice
 from evenly.exact_pairs import interpolate
 
@@ -175,11 +176,8 @@ def _between(a: Floats, b: Floats, share: Floats) -> Floats:
 def check_quantiles(q: npt.ArrayLike, method: str) -> Floats:
     """Return the shares of quantiles as an array, after checking them and the method."""
     check_choice("method", method, METHODS)
-    try:
-        shares = np.asarray(q, np.float64)
-    except (TypeError, ValueError):  # no numbers
-        shares = np.array(np.nan)
-    if not ((shares >= 0) & (shares <= 1)).all():
+    shares = as_floats(q)
+    if shares is None or not ((shares >= 0) & (shares <= 1)).all():
         raise DataError(
             f"A quantile must be from 0 to 1. Received: {q!r}. The median is 0.5, and "
             "the 99th percentile 0.99."

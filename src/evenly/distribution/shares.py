@@ -6,7 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.distribution.bins import Bins, Floats
+from evenly.distribution.numbers import as_floats
 from evenly.errors import DataError
+
+_MOST_BINS = 1_000_000
+"""The maximum number of bins of equal width: far more than a column keeps."""
 
 
 class Histogram(NamedTuple):
@@ -99,11 +103,11 @@ def make_edges(bins: npt.ArrayLike, range: tuple[float, float] | None, ends: Flo
     """
     given = np.asarray(bins)
     if given.ndim == 1:
-        edges = given.astype(np.float64)
-        if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        edges = as_floats(given)
+        if edges is None or len(edges) < 2 or not (np.diff(edges) > 0).all():
             raise _bins_error(bins)
         return edges
-    if given.ndim or given.dtype.kind not in "iu" or given < 1:
+    if given.ndim or given.dtype.kind not in "iu" or not 1 <= given <= _MOST_BINS:
         raise _bins_error(bins)
     low, high = map(float, ends if range is None else range)
     if range is None and np.isnan(low):  # a column without values
@@ -121,6 +125,6 @@ def make_edges(bins: npt.ArrayLike, range: tuple[float, float] | None, ends: Flo
 
 def _bins_error(bins: object) -> DataError:
     return DataError(
-        "bins must be a positive number of bins, or at least two edges in ascending order. "
-        f"Received: {bins!r}. Pass 64, for example."
+        f"bins must be a number of bins from 1 to {_MOST_BINS:,}, or at least two edges in "
+        f"ascending order. Received: {bins!r}. Pass 64, for example."
     )

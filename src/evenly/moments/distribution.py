@@ -11,6 +11,7 @@ from evenly.chosen_columns import as_names
 from evenly.columns import column_indices
 from evenly.distribution.bins import Bins, Counts, Floats
 from evenly.distribution.column_bins import column_bins
+from evenly.distribution.numbers import as_floats
 from evenly.distribution.quantiles import Ranked, check_quantiles, quantiles
 from evenly.distribution.shares import (
     CumulativeCounts,
@@ -318,10 +319,10 @@ class DistributionMixin(StatisticsMixin):
 
 
 def _as_numbers(x: npt.ArrayLike) -> Floats:
-    try:
-        return np.asarray(x, np.float64)
-    except (TypeError, ValueError):
+    numbers = as_floats(x)
+    if numbers is None:
         raise DataError(
             f"A share is that of the values up to a number. Received: {x!r}. Pass one or more "
             "numbers."
-        ) from None
+        )
+    return numbers
