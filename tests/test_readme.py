@@ -2,6 +2,7 @@
 
 import doctest
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import files
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
+JAPANESE = README.with_name("README.ja.md")
 
 
-def blocks(language):
+def blocks(language, page=README):
     """Return the fenced blocks of a language, in order."""
-    parts = README.read_text(encoding="utf-8").split("```")[1::2]
+    parts = page.read_text(encoding="utf-8").split("```")[1::2]
     return [part.partition("\n")[2] for part in parts if part.startswith(f"{language}\n")]
 
 
@@ -39,6 +41,24 @@ def session(block):
 def test_readme_has_shell_and_python_sessions():
     assert blocks("console")
     assert blocks("python")
+
+
+@pytest.mark.parametrize("language", ["", "console", "python"])
+def test_japanese_readme_has_the_same_code(language):
+    assert blocks(language, JAPANESE) == blocks(language)
+
+
+def test_japanese_readme_has_the_same_sections_and_figures():
+    english, japanese = (page.read_text(encoding="utf-8") for page in (README, JAPANESE))
+    assert english.count("\n## ") == japanese.count("\n## ")
+    rows = [
+        [line for line in text.splitlines() if line.startswith("| ")]
+        for text in (english, japanese)
+    ]
+    for line, translated in zip(*rows, strict=True):
+        assert re.findall(r"[\d,.]*\d", line) == re.findall(r"[\d,.]*\d", translated)
+    for command in ("make demo", "make test", "make bench", "make docs", "evenly report", "tiff"):
+        assert command in japanese
 
 
 def test_readme_sessions(folder):
