@@ -150,6 +150,14 @@ def test_picture_of_the_japanese_page_has_japanese_texts(site):
     assert [text for text in japanese if re.search("[a-z]{3}", text) and "mbar" not in text] == []
 
 
+def test_theme_of_the_japanese_site_is_in_japanese(site):
+    pages = [(site / name).read_text() for name in ("ja/index.html", ARTICLES["ja"])]
+    for page in pages:
+        assert not re.search(r">\s*(Next|Previous|Home|On this page|Back to top|Made with)\b", page)
+    assert "次へ" in pages[0]
+    assert "ホーム" in pages[1]
+
+
 def test_picture_of_the_readme_is_what_its_script_draws():
     """If it differs, run `python docs/pictures/save_overview.py` and look at it."""
     program = (
