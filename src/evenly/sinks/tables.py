@@ -45,18 +45,18 @@ class TableSink:
         UnsupportedTypeError
             When the format cannot represent a column.
         """
-        batch = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
+        rows: Any = batch if hasattr(batch, "schema") else _as_batch(batch, self._suffix)
         if _WRITERS[self._suffix] is _csv:
-            batch = with_plain_types(batch)
+            rows = with_plain_types(rows)
         if self._writer is None:
-            self._schema = batch.schema
+            self._schema = rows.schema
             if _WRITERS[self._suffix] in (_arrow, _arrow_stream):
-                self._schema = _without_categories(batch.schema)
-        batch = self._conform(batch)
-        with self._convert_errors(batch):
+                self._schema = _without_categories(rows.schema)
+        rows = self._conform(rows)
+        with self._convert_errors(rows):
             if self._writer is None:
                 self._writer = self._open_writer(self._file, self._schema)
-            self._writer.write_batch(batch)
+            self._writer.write_batch(rows)
 
     def _open_writer(self, file: BinaryIO, schema: "pyarrow.Schema") -> Any:
         return _WRITERS[self._suffix](file, schema, self._header)
