@@ -183,12 +183,9 @@ def _on_cpu(x: object) -> bool:
         return True
     try:
         return int(x.__dlpack_device__()[0]) in (1, 3)  # kDLCPU, kDLCUDAHost
-    except (
-        BufferError,
-        RuntimeError,
-        TypeError,
-    ):  # of JAX for parts on several devices, or deleted
-        return True  # NumPy copies it, or says why it cannot
+    except (BufferError, RuntimeError, TypeError):
+        # JAX, for an array on several devices or a deleted one: NumPy copies it, or says why not.
+        return True
 
 
 def _masked_to_nan(x: Any) -> Any:
