@@ -397,3 +397,40 @@ def test_rows_as_dicts_are_refused_with_the_way_out():
         "dict with a list for each column."
     )
     assert evenly.fit(pd.DataFrame(rows)).mean.tolist() == [2.0, 3.0]
+
+
+class Sharded:
+    """An array whose parts are on several devices, as of JAX."""
+
+    def __init__(self, values, error=None):
+        self.values, self.error = values, error
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    def __dlpack__(self, **_):
+        raise BufferError("__dlpack__ only supported for unsharded arrays.")
+
+    def __dlpack_device__(self):
+        raise BufferError("__dlpack__ only supported for unsharded arrays.")
+
+    def __len__(self):
+        return len(self.values)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.error:
+            raise self.error
+        return np.asarray(self.values, dtype)
+
+
+def test_array_on_several_devices_is_copied():
+    x = np.arange(6.0).reshape(3, 2)
+    moments = evenly.fit(x)
+    assert evenly.fit(Sharded(x)) == moments
+    np.testing.assert_array_equal(moments.normalize(Sharded(x)), moments.normalize(x))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Array has been deleted."), TypeError("a\nb")])
+def test_array_that_cannot_be_converted_says_why(error):
+    with pytest.raises(evenly.UnsupportedTypeError) as refused:
+        evenly.fit(Sharded(np.ones((3, 2)), error))
+    text = str(error).partition("\n")[0].removesuffix(".")
+    assert f"Received: the array of type Sharded: {text}." in str(refused.value)

@@ -451,3 +451,18 @@ def test_weights_of_a_dict_must_be_one_of_its_parts():
 def test_weights_of_columns_need_rows():
     with pytest.raises(evenly.DataError, match=r"weights must be along axes of rows\."):
         evenly.fit(PARTS, select="x", weights="w", feature_axis=0)
+
+
+def test_item_that_cannot_be_read_is_named():
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"NoneType as batch 1\.$"):
+        evenly.fit(iter([np.ones((2, 1)), None]))
+    with pytest.raises(evenly.UnsupportedTypeError, match=r"NoneType\.$"):
+        evenly.fit(None)
+
+
+def test_dict_proposes_a_part_that_is_an_array():
+    sample = {"__key__": "0001", "json": {}, "x": np.ones((2, 3))}
+    with pytest.raises(evenly.DataError, match=r"Pass select='x', for example\."):
+        evenly.fit(sample)
+    with pytest.raises(evenly.DataError, match="the dict, which is empty"):
+        evenly.fit({})

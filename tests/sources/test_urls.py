@@ -1,8 +1,11 @@
 """Tests of URLs with chains, queries and passwords."""
 
+import http.server
 import io
 import logging
+import socket
 import tarfile
+import threading
 import traceback
 import zipfile
 
@@ -276,3 +279,46 @@ def test_cache_links_are_removed():
 def test_remote_file_name_with_pattern_characters():
     fsspec.filesystem("memory").pipe("/odd/x[1].csv", CSV)
     assert evenly.fit("memory://odd/x[1].csv").rows == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "the server answered 401 Unauthorized; pass credentials, with storage_options= for"),
+        (403, "the server answered 403 Forbidden; pass credentials"),
+        (404, "and there is no such file"),
+        (410, "and there is no such file"),
+        (429, "the server answered 429 Too Many Requests."),
+        (503, "the server answered 503 Service Unavailable."),
+    ],
+)
+def test_the_answer_of_a_web_server_is_named(status, reason):
+    # fsspec reports every answer as a missing file.
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(status)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with pytest.raises(evenly.SourceError) as refused:
+                evenly.fit(f"http://127.0.0.1:{server.server_port}/x.csv?sig=hidden")
+        finally:
+            server.shutdown()
+    assert reason in str(refused.value)
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_web_server_that_cannot_be_reached_is_no_missing_file():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # without listening
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/x.csv?sig=hidden"
+        with pytest.raises(evenly.SourceError, match="Connect call failed") as refused:
+            evenly.fit(url)
+    assert "no such file" not in str(refused.value)
+    assert "hidden" not in str(refused.value)

@@ -36,6 +36,7 @@ _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FLAGS = {"q": "quantiles", "clip True": "clip range"}
 """Options with another name on the command line, and other values there."""
 _TEXTS = {
+    "columns=[...]": "--columns NAME",
     "evenly.fit(x, distribution=True)": "evenly fit --distribution",
     "or True for a method with a range": "or the word range for a method with one",
     "moments.select(...)": "--columns",

@@ -129,10 +129,13 @@ def mapping_error(batch: Mapping[Any, Any], label: str) -> DataError:
             f"{label} with one number for each of {format_names(batch)}. Pass the rows as a frame, "
             "pandas.DataFrame(rows), or one dict with a list for each column."
         )
+    if not batch:
+        return DataError(f"At least one column is needed. Received: {label}, which is empty.")
+    arrays = [key for key, value in batch.items() if shape_of(value)]
     return DataError(
         "A dict needs select= to choose one of its values, unless they are columns: "
         f"one-dimensional and of the same length. Received: {label} with keys "
-        f"{format_names(batch)}. Pass select={next(iter(batch), 'key')!r}, for example."
+        f"{format_names(batch)}. Pass select={next(iter(arrays or batch))!r}, for example."
     )
 
 

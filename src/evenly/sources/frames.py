@@ -22,7 +22,7 @@ from evenly.sources.pandas_frames import PandasTable
 from evenly.sources.polars_frames import exportable, has_wide_integers
 from evenly.sources.prefetch import read_ahead
 from evenly.sources.read_errors import MakeError, object_errors
-from evenly.sources.relation_columns import expressible
+from evenly.sources.relation_columns import expressible, is_read_as_text
 from evenly.sources.selected_column import Part, SelectedColumn, array_column
 from evenly.sources.selection import resolve_row_columns
 from evenly.sources.source import Source
@@ -183,7 +183,10 @@ def relation_table(
     relation: "duckdb.DuckDBPyRelation", label: str, make_error: MakeError | None = None
 ) -> Table:
     """Return a DuckDB relation as a table; its query runs when the table is read."""
-    schema = open_arrow_stream(relation.limit(0), label).get_schema()
+    empty = relation.limit(0)
+    if any(is_read_as_text(str(kind)) for kind in relation.types):
+        empty = _project(empty, relation.columns)
+    schema = open_arrow_stream(empty, label).get_schema()
     return CapsuleTable(
         schema,
         lambda names: [relation_reader(relation, names)],
@@ -240,12 +243,19 @@ def relation_reader(
     relation: "duckdb.DuckDBPyRelation", names: Sequence[str]
 ) -> "pyarrow.RecordBatchReader | duckdb.DuckDBPyRelation":
     """Return a reader of some columns of a DuckDB relation."""
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    projection = relation.project(", ".join(expressible(name, types[name]) for name in names))
+    projection = _project(relation, names)
     for method in ("to_arrow_reader", "fetch_arrow_reader", "fetch_record_batch"):
         if hasattr(projection, method):
             return getattr(projection, method)(2**17)
     return projection
+
+
+def _project(
+    relation: "duckdb.DuckDBPyRelation", names: Sequence[str]
+) -> "duckdb.DuckDBPyRelation":
+    """Return some columns of a DuckDB relation, as values that Arrow has."""
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    return relation.project(", ".join(expressible(name, types[name]) for name in names))
 
 
 def _reader_table(x: Any, label: str) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.dispatch import array_attributes_hint, is_extension_array, stored_library
-from evenly.errors import DataError, UnsupportedTypeError, format_names
+from evenly.errors import DataError, UnsupportedTypeError, first_line, format_names
 from evenly.typing import AnyDtype
 
 _log = logging.getLogger("evenly")
@@ -115,10 +115,10 @@ def _as_numpy(x: object, label: str) -> Any:
     validate_arrow(x, label)  # PyArrow arrays have __array__ as well
     try:
         array = with_mask(x)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise UnsupportedTypeError(
             "An array must be rectangular and numeric. "
-            f"Received: {label} of type {type(x).__name__}: {error}."
+            f"Received: {label} of type {type(x).__name__}: {first_line(error)}."
         ) from None
     if isinstance(array, np.ma.MaskedArray):
         return _masked_to_nan(array)
@@ -181,7 +181,11 @@ def rounded_integer(x: object, array: npt.NDArray[Any]) -> int | None:
 def _on_cpu(x: object) -> bool:
     if not hasattr(x, "__dlpack_device__"):
         return True
-    return int(x.__dlpack_device__()[0]) in (1, 3)  # kDLCPU, kDLCUDAHost
+    try:
+        return int(x.__dlpack_device__()[0]) in (1, 3)  # kDLCPU, kDLCUDAHost
+    except (BufferError, RuntimeError, TypeError):
+        # JAX, for an array on several devices or a deleted one: NumPy copies it, or says why not.
+        return True
 
 
 def _masked_to_nan(x: Any) -> Any:

@@ -5,6 +5,13 @@ from evenly.sources.sql.identifiers import quote_identifier
 _LIMIT = 2**127
 _INFINITE = ("TIMESTAMP", "DATE")
 """The beginnings of the types that have infinite values."""
+_AS_TEXT = ("TIME WITH TIME ZONE", "BIT", "BIGNUM", "VARINT")
+"""Types that DuckDB exports without their offset, or as its own bytes. They are read as text."""
+
+
+def is_read_as_text(kind: str) -> bool:
+    """Return whether a column of a type that Arrow does not have is read as text."""
+    return kind in _AS_TEXT
 
 
 def expressible(name: str, kind: str) -> str:
@@ -26,6 +33,8 @@ def expressible(name: str, kind: str) -> str:
     'CASE WHEN isfinite("a") OR "a" IS NULL THEN "a"'
     """
     column = quote_identifier(name)
+    if is_read_as_text(kind):
+        return f"CAST({column} AS VARCHAR) AS {column}"
     if kind == "UHUGEINT":
         rule = f"{column} < {_LIMIT}::UHUGEINT"
         message = (

@@ -119,8 +119,14 @@ def resolve(x: object, label: str, opener: SourceOpener) -> Source:
         return load("batch_items.open_selected")(x, label, opener)
     raise UnsupportedTypeError(
         "A source must be an array, a tensor, a data frame, a path, or an iterable of these. "
-        f"Received: {type(x).__module__}.{type(x).__qualname__}.{array_attributes_hint(x)}"
+        f"Received: {type(x).__module__}.{type(x).__qualname__}{_place(label)}."
+        f"{array_attributes_hint(x)}"
     )
+
+
+def _place(label: str) -> str:
+    """Return where an item of an iterable is, for messages; empty for a source itself."""
+    return f" as {label}" if label.startswith(("batch ", "sample ")) else ""
 
 
 @cache

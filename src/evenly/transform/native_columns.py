@@ -11,6 +11,7 @@ from evenly import _core
 from evenly.sources.frames import CapsuleTable, open_table
 from evenly.transform.columns import TableScaler, scale_batches
 from evenly.transform.pandas_columns import replace_in_pandas
+from evenly.transform.schema_metadata import with_new_types
 
 if TYPE_CHECKING:
     import polars
@@ -113,12 +114,13 @@ def replace_in_arrow(
     is_batch = isinstance(frame, pyarrow.RecordBatch)
     scaled = batches[0] if is_batch else pyarrow.Table.from_batches(batches)
     if list(positions) == list(range(frame.num_columns)):
-        return scaled.replace_schema_metadata(frame.schema.metadata)
+        schema = scaled.schema.with_metadata(frame.schema.metadata)
+        return scaled.replace_schema_metadata(with_new_types(schema, names).metadata)
     columns, fields = list(frame.columns), list(frame.schema)
     for position, column, field in zip(positions, scaled.columns, scaled.schema, strict=True):
         columns[position], fields[position] = column, field
     schema = pyarrow.schema(fields, metadata=frame.schema.metadata)
-    return type(frame).from_arrays(columns, schema=schema)
+    return type(frame).from_arrays(columns, schema=with_new_types(schema, names))
 
 
 def _one_chunk(table: "pyarrow.Table | pyarrow.RecordBatch") -> "pyarrow.StructArray":

@@ -480,3 +480,34 @@ def test_every_line_end(written):
     for end in ("\n", "\r\n", "\r"):
         path = written(f'a,note{end}1,"x{end}y"{end}3,z{end}')
         assert evenly.fit(path).mean.tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "only"),
+    [
+        ("\n\r\n", {}, "empty lines"),
+        ("\r", {"header": False}, "empty lines"),
+        ("# a\n\n#b", {"comment": "#"}, "empty lines and comments"),
+        ("a\n", {"header": 3}, "empty lines and the 3 lines before the header"),
+    ],
+)
+def test_file_without_a_line_to_read(text, options, only, tmp_path):
+    # The readers found no delimiter: "not enough values to unpack".
+    (tmp_path / "x.csv").write_text(text, newline="")
+    with pytest.raises(evenly.SourceError) as refused:
+        evenly.fit(tmp_path / "x.csv", csv=options)
+    assert str(refused.value) == (
+        "A CSV file must have a line with the names of its columns. Received: "
+        f"{tmp_path / 'x.csv'}, which has only {only}. Get it again, or leave it out."
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_utf_16_without_a_byte_order_mark(encoding, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes("a,b\n1,2\n".encode(f"{encoding}-le"))
+    advice = f"Pass the order of its bytes: csv={{'encoding': '{encoding}-le'}}, for example"
+    with pytest.raises(evenly.SourceError, match="must begin with a byte order mark") as refused:
+        evenly.fit(path, csv={"encoding": encoding})
+    assert advice in str(refused.value)
+    assert evenly.fit(path, csv={"encoding": f"{encoding}-le"}).mean.tolist() == [1, 2]

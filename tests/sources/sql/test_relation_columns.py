@@ -1,5 +1,6 @@
 """Values of DuckDB that its Arrow data does not have are errors, and never other numbers."""
 
+import pyarrow.parquet as pq
 import pytest
 
 import evenly
@@ -56,3 +57,26 @@ def test_infinite_times(tmp_path, kind, infinite):
     finite = 'query=SELECT CASE WHEN isfinite("a ""b") THEN "a ""b" END AS "a ""b", k FROM t'
     assert evenly.fit(url.replace("table=t", finite), columns=['a "b']).missing.tolist() == [2]
     apply(moments, url.replace("table=t", finite), str(tmp_path / "y.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("TIMETZ", "'01:02:03+02'", "01:02:03+02"),
+        ("BIT", "'101'", "101"),
+        ("BIGNUM", "12345678901234567890123", "12345678901234567890123"),
+    ],
+)
+def test_types_that_arrow_does_not_have_are_read_as_text(tmp_path, kind, value, text):
+    # DuckDB exports a time with an offset without it, and the others as its own bytes.
+    try:
+        url = database(tmp_path, kind, value, "NULL")
+    except duckdb.Error:
+        pytest.skip(f"this DuckDB has no {kind}")
+    moments = evenly.fit(url)
+    assert (moments.columns, moments.left_out) == (("k",), {'a "b': "text"})
+    assert set(evenly.fit(url, by='a "b').keys()) == {text, None}
+    apply(moments, url, str(tmp_path / "y.parquet"))
+    assert pq.read_table(tmp_path / "y.parquet")['a "b'].to_pylist() == [text, None]
+    with duckdb.connect(url.removeprefix("duckdb:///").partition("?")[0]) as connection:
+        assert evenly.fit(connection.table("t"), by='a "b').keys() == {text, None}

@@ -57,7 +57,7 @@ def split_header(
     Raises
     ------
     SourceError
-        If the header is not UTF-8 text.
+        If the header is not UTF-8 text, or there is no line.
     DataError
         If the first line holds numbers, which would be lost as a row.
     """
@@ -68,9 +68,11 @@ def split_header(
     if type(options.header) is int:
         chunk = _skip_blank(_skip_lines(chunk, options.header))
     records = _sample(chunk.data, label)
+    if not records:
+        raise _no_lines_error(options, label)
     delimiter = options.delimiter or delimiter or detect_delimiter(records, label)
     rows = [_fields(record, delimiter) for record in records]
-    names = rows[0] if rows else []
+    names = rows[0]
     if options.header is False:
         names = [str(index) for index in range(len(names))]
         return Header(names, delimiter, chunk.line, len(names)), chunk
@@ -80,6 +82,19 @@ def split_header(
     _check_not_numbers(names, chunk.line, label)
     header = Header(names, delimiter, chunk.line, _width(names, rows[1:]))
     return header, _skip(chunk, first_record_end(chunk.data))
+
+
+def _no_lines_error(options: CsvFormat, label: str) -> SourceError:
+    """Return the error for a file that has no line except those that are not read."""
+    others = ["empty lines"]
+    if options.comment:
+        others.append("comments")
+    if type(options.header) is int:
+        others.append(f"the {options.header} lines before the header")
+    return SourceError(
+        "A CSV file must have a line with the names of its columns. Received: "
+        f"{label}, which has only {' and '.join(others)}. Get it again, or leave it out."
+    )
 
 
 def _skip(chunk: CsvChunk, end: int) -> CsvChunk:

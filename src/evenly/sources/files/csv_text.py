@@ -97,7 +97,13 @@ class DecodedFile(_ConvertedFile):
     def _convert(self, data: bytes) -> bytes:
         try:
             return self._decoder.decode(data, self._at_end).encode("utf-8", "surrogatepass")
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
+            if not isinstance(error, UnicodeDecodeError):  # the decoders of UTF-16 and UTF-32
+                raise SourceError(
+                    f"A CSV file in {self._encoding} must begin with a byte order mark. Received: "
+                    f"{self._label}, which has none. Pass the order of its bytes: "
+                    f"csv={{'encoding': '{self._encoding}-le'}}, for example."
+                ) from None
             wrong = error.object[error.start : error.start + 1]
             raise SourceError(
                 f"A CSV file must be text in its encoding. Received: {self._label}, which "

@@ -27,6 +27,7 @@ from evenly.sources.files.other_images import other_image_by_name, other_image_e
 from evenly.sources.files.recordings import is_recording, recording_error_text
 from evenly.sources.files.search import Search
 from evenly.sources.files.table_logs import check_paths, check_remote_pattern
+from evenly.sources.read_errors import read_error, unreadable_error
 from evenly.sources.sql.url import is_database
 from evenly.sources.urls import is_pattern, is_url, with_path
 from evenly.system.errors import is_system_error
@@ -105,8 +106,8 @@ def _files_at_url(url: str) -> Iterator[FileRef]:
             return
         try:
             info = filesystem.info(inner)
-        except FileNotFoundError:
-            raise _no_url_error(url) from None
+        except FileNotFoundError as error:
+            raise _no_url_error(url, error.__cause__) from None
         if info.get("type") == "directory" and not is_store_url(url):
             yield from _files_in_remote_folder(filesystem, inner, url)
         else:
@@ -189,7 +190,20 @@ def _empty_folder_error(folder: str, files: list[str], otherwise: str = "nothing
     )
 
 
-def _no_url_error(url: str) -> SourceError:
+def _no_url_error(url: str, cause: BaseException | None) -> SourceError:
+    """Return the error for a URL for which the file system says that there is no file.
+
+    fsspec says so whenever a web server cannot be reached or refuses; the cause has the reason.
+    """
+    status = getattr(cause, "status", None)  # of a response of aiohttp
+    if isinstance(status, int) and status not in (404, 410):
+        message = getattr(cause, "message", "")
+        text = f"the server answered {status} {message}".rstrip()
+        if status in (401, 403, 407):
+            text += "; pass credentials, with storage_options= for example"
+        return unreadable_error(redact_url(url), text)
+    if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+        return read_error(redact_url(url), cause, url=url)
     return SourceError(
         f"A URL must lead to a file. Received: {redact_url(url)!r}, and there is no such file."
     )
