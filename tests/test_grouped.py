@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -173,6 +174,16 @@ FRAMES = {
     "pandas Arrow": lambda table: table.to_pandas(types_mapper=pd.ArrowDtype),
     "pyarrow": lambda table: table,
     "pyarrow dictionary": lambda table: table.set_column(0, "k", table["k"].dictionary_encode()),
+    "pyarrow runs": lambda table: table.set_column(
+        0, "k", pa.compute.run_end_encode(table["k"].combine_chunks())
+    ),
+    "sliced pyarrow runs": lambda table: table.set_column(
+        0,
+        "k",
+        pa.compute.run_end_encode(
+            pa.concat_arrays([table["k"].slice(0, 2).combine_chunks(), table["k"].combine_chunks()])
+        ).slice(2),
+    ),
     "polars category": lambda table: (
         pl.from_arrow(table).with_columns(pl.col("k").cast(pl.Categorical))
         if table["k"].type == pa.string()

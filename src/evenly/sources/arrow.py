@@ -142,18 +142,36 @@ def _dictionary_reader(arrow_format: str, read_values: ReadColumn) -> ReadColumn
 
 def _run_end_reader(arrow_format: str, read_values: ReadColumn) -> ReadColumn:
     """Return the function that reads runs of equal values, each with the row where it ends."""
-    dtype = np.dtype(NUMBER_FORMATS[arrow_format])
 
     def read(array: "CArray") -> Column:
-        ends = _read_numbers(array.child(0), dtype).values
         runs = read_values(array.child(1))
-        rows = np.arange(array.offset, array.offset + len(array))
-        index = np.searchsorted(ends, rows, side="right")
-        if len(index) and index[-1] >= min(len(ends), len(runs)):
-            raise ValueError(f"{len(runs)} runs that end at row {ends[-1] if len(ends) else 0}")
+        index = runs_of_rows(array, arrow_format, len(runs))
         return take(runs, index, np.ones(len(index), np.bool_))
 
     return read
+
+
+def runs_of_rows(array: "CArray", arrow_format: str, runs: int) -> npt.NDArray[np.intp]:
+    """Return the run of each row of a run-end encoded array.
+
+    Parameters
+    ----------
+    arrow_format
+        The format of the rows where runs end.
+    runs
+        The number of runs.
+
+    Raises
+    ------
+    ValueError
+        If the array has more rows than its runs.
+    """
+    ends = _read_numbers(array.child(0), np.dtype(NUMBER_FORMATS[arrow_format])).values
+    rows = np.arange(array.offset, array.offset + len(array))
+    index = np.searchsorted(ends, rows, side="right")
+    if len(index) and index.max() >= min(len(ends), runs):
+        raise ValueError(f"{runs} runs that end at row {ends[-1] if len(ends) else 0}")
+    return index
 
 
 def take(entries: Column, index: npt.NDArray[np.intp], present: npt.NDArray[np.bool_]) -> Column:

@@ -6,11 +6,19 @@ Bytes that are not valid UTF-8 are decoded with surrogateescape (PEP 383).
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evenly import _core
 from evenly.block import Column, GroupKeys, validity_to_mask
 from evenly.errors import UnsupportedTypeError
-from evenly.sources.arrow import buffer_array, checked_codes, column_error, reader_of, validity_of
+from evenly.sources.arrow import (
+    buffer_array,
+    checked_codes,
+    column_error,
+    reader_of,
+    runs_of_rows,
+    validity_of,
+)
 from evenly.sources.arrow_input import open_arrow_stream
 from evenly.sources.arrow_schema import column_kind
 from evenly.sources.fields import NULL, NUMBER
@@ -36,6 +44,8 @@ def factorize_arrow(schema: "CSchema", array: "CArray") -> GroupKeys:
     """
     if schema.dictionary is not None:
         return _factorize_dictionary(schema, array)
+    if schema.format == "+r":
+        return _factorize_runs(schema, array)
     arrow_format, kind = schema.format, column_kind(schema)
     if kind == NULL:
         return from_codes(np.empty(0, np.int64), (), np.zeros(len(array), np.bool_))
@@ -81,6 +91,19 @@ def _factorize_dictionary(schema: "CSchema", array: "CArray") -> GroupKeys:
     if not len(entries):
         return from_codes(np.empty(0, np.int64), (), np.zeros(len(codes), np.bool_))
     present = None if codes.validity is None else validity_to_mask(codes)
+    return _take(entries, index, present)
+
+
+def _factorize_runs(schema: "CSchema", array: "CArray") -> GroupKeys:
+    entries = factorize_arrow(schema.child(1), array.child(1))
+    index = runs_of_rows(array, schema.child(0).format, len(entries))
+    return _take(entries, index) if len(index) else GroupKeys(np.empty(0, np.int64), ())
+
+
+def _take(
+    entries: GroupKeys, index: npt.NDArray[np.intp], present: npt.NDArray[np.bool_] | None = None
+) -> GroupKeys:
+    """Return the keys at some positions; missing ones except where ``present`` is True."""
     words = entries.codes[index]
     return factorize_words(
         words, present, lambda rows: [entries.uniques[code][0] for code in words[rows].tolist()]
