@@ -185,6 +185,17 @@ def test_error_for_one_row_says_what_to_do_whether_the_graph_may_break_or_not() 
         torch.compile(et.BatchNorm1d(3), backend="eager", fullgraph=True)(torch.ones(1, 3))
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_lengths_beyond_the_input_are_an_error_when_the_graph_runs(training: bool) -> None:
+    layer = et.BatchNorm1d(5).train(training)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    x, lengths = batch(4, 5, 3), torch.tensor([3, 0, 1, 2])
+    torch.testing.assert_close(compiled(x, lengths=lengths), layer(x, lengths=lengths))
+    for wrong in (4, -1):
+        with pytest.raises(RuntimeError, match="lengths must be from 0 to the length of the input"):
+            compiled(x, lengths=torch.full((4,), wrong))
+
+
 def test_only_the_needed_gradients() -> None:
     layer, x = et.BatchNorm1d(3), batch(8, 3)
     layer.weight.requires_grad_(False)

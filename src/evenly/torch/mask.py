@@ -2,9 +2,13 @@
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from evenly.errors import DataError
 from evenly.torch.scaling import is_plain_cpu
+from evenly.transform.compiler import is_exporting
+
+_ADVICE = "Divide them like the layers before, such as a convolution with a stride, or clamp them."
 
 
 def broadcast_mask(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor | None:
@@ -57,11 +61,19 @@ def _mask_from_lengths(x: Tensor, lengths: Tensor) -> Tensor:
             f"Received: {lengths.dtype} of shape {tuple(lengths.shape)}, and an input of shape "
             f"{tuple(x.shape)}. Pass mask= for other shapes."
         )
-    if is_plain_cpu(lengths) and ((lengths < 0) | (lengths > x.shape[2])).any():
-        raise DataError(
-            f"lengths must be from 0 to the length of the input, {x.shape[2]}. Received: "
-            f"{int(lengths.min())} to {int(lengths.max())}. Divide them like the layers before, "
-            "such as a convolution with a stride, or clamp them."
-        )
+    _check_range(lengths, x.shape[2])
     indices = torch.arange(x.shape[2], device=x.device)
     return (indices < lengths.to(x.device)[:, None])[:, None, :]
+
+
+def _check_range(lengths: Tensor, limit: int) -> None:
+    """Check lengths on the CPU; a compiled graph checks them when it runs."""
+    if is_plain_cpu(lengths):
+        if ((lengths < 0) | (lengths > limit)).any():
+            raise DataError(
+                f"lengths must be from 0 to the length of the input, {limit}. Received: "
+                f"{int(lengths.min())} to {int(lengths.max())}. {_ADVICE}"
+            )
+    elif is_compiling() and not is_exporting() and lengths.device.type == "cpu":
+        message = f"lengths must be from 0 to the length of the input. {_ADVICE}"
+        torch._assert_async(((lengths >= 0) & (lengths <= limit)).all(), message)
