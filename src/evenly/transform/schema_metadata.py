@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow
 
-_PANDAS = b"pandas"
-_SPARK = b"org.apache.spark.sql.parquet.row.metadata"
-
 _FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 """The names of Arrow's types of floats in NumPy."""
 _NULLABLE = {"float32": "Float32", "float64": "Float64"}
@@ -32,11 +29,13 @@ def with_new_types(schema: "pyarrow.Schema", names: Collection[str]) -> "pyarrow
         The columns that were scaled.
     """
     metadata = dict(schema.metadata or {})
+    if metadata.keys().isdisjoint(_CHANGES):
+        return schema
     types = {name: str(schema.field(name).type) for name in names}
-    for key, change in ((_PANDAS, _change_pandas), (_SPARK, _change_spark)):
+    for key, change in _CHANGES.items():
         if key in metadata:
             metadata[key] = _changed(metadata[key], types, change)
-    return schema.with_metadata(metadata or None)
+    return schema.with_metadata(metadata)
 
 
 def _changed(text: bytes, types: dict[str, str], change: Callable[..., None]) -> bytes:
@@ -77,3 +76,10 @@ def _change_spark(document: Any, types: dict[str, str]) -> None:
         if field["name"] in types:
             field["type"] = types[field["name"]]
             field["metadata"] = {}
+
+
+_CHANGES = {
+    b"pandas": _change_pandas,
+    b"org.apache.spark.sql.parquet.row.metadata": _change_spark,
+}
+"""The metadata that is changed, by its key."""
