@@ -157,10 +157,8 @@ def test_a_structured_array_has_named_columns():
     ("x", "dtype"),
     [
         (np.array(["a"]), "<U1"),
-        (np.array([1j]), "complex128"),
         (np.array([1], np.longdouble), str(np.dtype(np.longdouble))),
         (np.array([1], ml_dtypes.float8_e4m3fn), "float8_e4m3fn"),
-        (torch.zeros(2, dtype=torch.complex64), "complex64"),
         (torch.zeros(2).to(torch.float8_e4m3fn), "float8_e4m3fn"),
         ([[1, "a"]], "<U21"),
     ],
@@ -171,6 +169,21 @@ def test_non_numeric_dtype_is_rejected(x, dtype):
         "An array must hold integers, booleans or floats of at most 64 bits. "
         f"Received: the array of dtype {dtype}. Convert it first, to float64 for example."
     )
+
+
+@pytest.mark.parametrize(
+    ("x", "dtype", "advice"),
+    [
+        (np.array([1j]), "complex128", "Fit its real and imaginary parts: x.real and x.imag."),
+        (torch.zeros(2, dtype=torch.complex64), "complex64", "Fit its real and imaginary parts"),
+        (np.array([b"abc"]), r"\|S3", "Decode the bytes first"),
+        (np.array([1], "M8[s]"), "datetime64", "Times are fitted as a named column"),
+    ],
+    ids=lambda x: str(x)[:20],
+)
+def test_non_numeric_dtype_is_rejected_with_advice(x, dtype, advice):
+    with pytest.raises(evenly.UnsupportedTypeError, match=f"of dtype {dtype}.*{advice}"):
+        evenly.fit(x)
 
 
 def test_ragged_list_is_rejected():

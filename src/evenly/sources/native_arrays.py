@@ -232,10 +232,19 @@ def check_dtype(dtype: AnyDtype, label: str) -> None:
     raise _not_numeric_error(str(dtype), label)
 
 
+_TIMES = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
+_ADVICE = {
+    "datetime64": _TIMES,
+    "timedelta64": _TIMES,
+    "complex": "Fit its real and imaginary parts: x.real and x.imag.",
+    "|S": "Decode the bytes first: numpy.frombuffer for numbers, PIL.Image.open for an image.",
+}
+"""What to do with arrays that are not numeric, by how the name of the dtype begins."""
+
+
 def _not_numeric_error(dtype: str, label: str) -> UnsupportedTypeError:
-    advice = "Convert it first, to float64 for example."
-    if dtype.startswith(("datetime64", "timedelta64")):
-        advice = "Times are fitted as a named column: evenly.fit({'t': times}, columns=['t'])."
+    found = (advice for start, advice in _ADVICE.items() if dtype.startswith(start))
+    advice = next(found, "Convert it first, to float64 for example.")
     return UnsupportedTypeError(
         "An array must hold integers, booleans or floats of at most 64 bits. "
         f"Received: {label} of dtype {dtype}. {advice}"
