@@ -334,3 +334,15 @@ def test_comparisons_take_one_key(tmp_path: Path) -> None:
     for pair in ((fitted(), fitted()), (tmp_path / "m.json", tmp_path / "m.json")):
         with pytest.raises(evenly.UnsupportedTypeError, match=r"by key the moments of one key"):
             evenly.compare(*pair)  # type: ignore[arg-type]
+
+
+def test_advice_on_the_axis_of_one_key_does_not_change_the_others() -> None:
+    batches = [{"x": np.ones((5, 2)), "done": np.zeros(5), "i": np.ones((5, 3, 4, 4))}]
+    with pytest.raises(
+        evenly.DataError, match=r"feature_axis=\{'done': 0\} for a row of 5 columns"
+    ):
+        evenly.fit(batches, select={"x": "x", "done": "done"})
+    with pytest.raises(evenly.DataError, match=r"feature_axis=\{'i': 1\} for N×C×H×W"):
+        evenly.fit(batches, select={"x": "x", "i": "i"})
+    moments = evenly.fit(batches, select={"x": "x", "done": "done"}, feature_axis={"done": 1})
+    assert (moments["x"].rows, moments["done"].rows) == (5, 5)

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ Steps = tuple[str | int, ...]
 
 MAX_STEPS = 32
 """Maximum length of a path, which may come from a statistics file."""
+_AXIS = re.compile(r"\bfeature_axis=(-?\d+)")
 
 
 class BatchPart(NamedTuple):
@@ -129,11 +131,12 @@ def _overlap_error(parts: Mapping[str, BatchPart], key: str, inner: str) -> Data
 
 @contextlib.contextmanager
 def key_errors(key: str) -> Iterator[None]:
-    """Name the key in the message of an error."""
+    """Name the key in the message of an error, and in the options that it advises."""
     try:
         yield
     except EvenlyError as error:
         message = str(error.args[0]) if error.args else ""
+        message = _AXIS.sub(lambda axis: f"feature_axis={{{key!r}: {axis[1]}}}", message)
         raise type(error)(f"select={key!r}: {message}") from None
 
 
