@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,35 @@ def test_an_update_ends_what_was_begun(days, state, monkeypatch):
         evenly.fit(days / "0.csv", update=state)
     monkeypatch.undo()
     assert evenly.fit([days / "1.csv", days / "2.csv"], update=state) == whole
+
+
+def test_an_update_refuses_a_file_that_was_renamed(days, state):
+    evenly.fit(days, update=state)
+    renamed = (days / "2.csv").rename(days / "3.csv")
+    message = refused(evenly.SourceError, days, update=state)
+    assert f"'{renamed}', which has the content, the size and the modification time of" in message
+    assert f"'{days}/2.csv', which '{state}' includes and which is no longer there" in message
+    status = renamed.stat()
+    os.utime(renamed, ns=(status.st_atime_ns, status.st_mtime_ns + 1))  # as the message advises
+    assert evenly.fit(days, update=state).rows == 5
+
+
+def test_an_update_takes_another_file_of_the_size_and_time_of_one_that_vanished(days, state):
+    evenly.fit(days, update=state)
+    status = (days / "2.csv").stat()
+    text = (days / "2.csv").read_text()
+    (days / "2.csv").unlink()
+    (days / "3.csv").write_text(text.replace("2", "7"))
+    os.utime(days / "3.csv", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (days / "3.csv").read_text() != text
+    assert evenly.fit(days, update=state).rows == 5
+
+
+def test_an_update_takes_a_copy_beside_the_included_file(days, state):
+    """Both files are there, so the copy is one more file."""
+    evenly.fit(days, update=state)
+    shutil.copy2(days / "2.csv", days / "3.csv")
+    assert evenly.fit(days, update=state).rows == 5
 
 
 def test_an_update_refuses_a_file_that_was_moved(days, state):

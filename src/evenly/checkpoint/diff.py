@@ -92,7 +92,7 @@ def compare(
     given_paths = _paths_by_stored(given, names)
     missing = [file for file in known.values() if file.path not in given_paths]
     unfinished = _unfinished_paths(missing, names, rule, checkpoint)
-    missing_by_identity = {_identity(file): file for file in missing}
+    moved = _MovedFiles(missing, names, checkpoint)
     paths: list[str] = []
     files: list[FileRecord] = []
     skipped = 0
@@ -102,7 +102,7 @@ def compare(
         now, file = fingerprint_of(path), known.get(stored)
         if file is None:
             file = FileRecord(stored, *now, 0, False)
-            _check_not_moved(file, path, missing_by_identity, names, checkpoint)
+            moved.check(file, path)
         elif now != (file.bytes, file.modified):
             same = _has_same_content(path, file, now)
             if not (same or (accept_changed and file.complete)):
@@ -154,30 +154,53 @@ def _paths_by_stored(given: Sequence[str], names: PathMapper) -> dict[str, str]:
     return paths
 
 
-Identity = tuple[str, int | None, int | str | None]
+Stamp = tuple[int | None, int | str | None]
 
 
-def _identity(file: FileRecord) -> Identity:
-    """Return the properties that a file keeps when it is moved: name, size and time."""
-    return file.path.rpartition("/")[2], file.bytes, file.modified
+class _MovedFiles:
+    """Included files that are not among the sources, which may have been moved or renamed.
 
-
-def _check_not_moved(
-    new: FileRecord,
-    path: str,
-    missing_by_identity: dict[Identity, FileRecord],
-    names: PathMapper,
-    checkpoint: str,
-) -> None:
-    """Reject a new file that seems to be an included file that was moved.
-
-    Only its path differs from that of the included file, and its rows would count twice.
+    Parameters
+    ----------
+    missing
+        The records of these files.
+    names
+        Converts between paths and stored paths.
+    checkpoint
+        The path of the statistics file, for messages.
     """
-    file = missing_by_identity.get(_identity(new))
-    if file is None or is_url(file.path):
-        return
-    before = names.path(file.path)
-    if not names.is_below(file.path):
-        raise moved_error(path, before, "not among the sources", checkpoint)
-    if not os.path.exists(before):
-        raise moved_error(path, before, "no longer there", checkpoint)
+
+    def __init__(self, missing: Sequence[FileRecord], names: PathMapper, checkpoint: str) -> None:
+        self._names = names
+        self._checkpoint = checkpoint
+        self._by_stamp: dict[Stamp, list[FileRecord]] = {}
+        for file in missing:
+            if not is_url(file.path):
+                self._by_stamp.setdefault(_stamp(file), []).append(file)
+
+    def check(self, new: FileRecord, path: str) -> None:
+        """Reject a new file that seems to be an included file, whose rows would count twice.
+
+        Its size and time are those of the included file, and so is its name or its content.
+        """
+        for file in self._by_stamp.get(_stamp(new), ()):
+            before = self._names.path(file.path)
+            if not self._names.is_below(file.path):
+                status = "not among the sources"
+            elif not os.path.exists(before):
+                status = "no longer there"
+            else:
+                continue
+            if _name(file) == _name(new):
+                raise moved_error(path, before, "name", status, self._checkpoint)
+            if file.digest and file.digest == file_digest(path):
+                raise moved_error(path, before, "content", status, self._checkpoint)
+
+
+def _stamp(file: FileRecord) -> Stamp:
+    """Return the properties that a file keeps when it is moved or renamed: size and time."""
+    return file.bytes, file.modified
+
+
+def _name(file: FileRecord) -> str:
+    return file.path.rpartition("/")[2]

@@ -89,13 +89,19 @@ def incomplete_error(
     )
 
 
-def moved_error(path: str, before: str, status: str, checkpoint: str) -> SourceError:
-    """Return the error for a file that seems to have been read under another name."""
+def moved_error(path: str, before: str, same: str, status: str, checkpoint: str) -> SourceError:
+    """Return the error for a file that seems to have been read under another name.
+
+    Parameters
+    ----------
+    same
+        What it has in common with the file before, besides its size and time.
+    """
     return SourceError(
-        f"A file must not be read twice. Received: {path!r}, which has the name, the size and the "
-        f"modification time of {before!r}, which {checkpoint!r} includes and which is {status}. "
-        "If it was moved, move it back, or start again with another checkpoint. If it is "
-        f"a different file, change its modification time: touch {path!r}."
+        f"A file must not be read twice. Received: {path!r}, which has the {same}, the size and "
+        f"the modification time of {before!r}, which {checkpoint!r} includes and which is "
+        f"{status}. If it was moved, move it back, or start again with another checkpoint. If it "
+        f"is a different file, change its modification time: touch {path!r}."
     )
 
 
