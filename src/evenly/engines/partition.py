@@ -108,7 +108,7 @@ def finalize_partials(
     description
         Description of the data, for messages and for ``moments.sources``.
     left_out
-        Columns that no partition was asked for since they are not numeric, with the reason.
+        Columns that are not fitted and that no partition reads, with the reason.
 
     Raises
     ------

@@ -9,8 +9,11 @@ from typing import Any, BinaryIO
 from evenly.errors import ColumnError, DataError, SourceError, format_names, suggest
 from evenly.sources.files.file_ref import is_data_file
 from evenly.sources.files.folders import STORE_MARKS
-from evenly.sources.files.other_formats import reading_advice
-from evenly.sources.files.other_images import other_image_by_name, other_image_error_text
+from evenly.sources.files.other_formats import (
+    other_image_by_name,
+    other_image_error_text,
+    reading_advice,
+)
 from evenly.sources.files.streams import Stream
 from evenly.sources.read_errors import decode_errors
 from evenly.sources.size_limits import check_size, max_member_bytes

@@ -3,11 +3,11 @@
 from evenly.errors import SourceError
 from evenly.sources.files import archives, arrow_ipc, npy
 from evenly.sources.files.file_ref import DATA_SUFFIXES
-from evenly.sources.files.other_formats import reading_advice
-from evenly.sources.files.other_images import (
+from evenly.sources.files.other_formats import (
     other_image,
     other_image_by_name,
     other_image_error_text,
+    reading_advice,
 )
 from evenly.sources.files.recordings import recording_error_text, recording_of
 from evenly.sources.stores import hdf5

@@ -23,7 +23,7 @@ from evenly.sources.files.file_ref import (
     name_of,
 )
 from evenly.sources.files.filesystems import filesystem_of, open_errors, opening_error
-from evenly.sources.files.other_images import other_image_by_name, other_image_error_text
+from evenly.sources.files.other_formats import other_image_by_name, other_image_error_text
 from evenly.sources.files.recordings import is_recording, recording_error_text
 from evenly.sources.files.search import Search
 from evenly.sources.files.table_logs import check_paths, check_remote_pattern

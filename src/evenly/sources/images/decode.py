@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from evenly import extras
-from evenly.sources.files.other_images import other_image
+from evenly.sources.files.other_formats import other_image
 from evenly.sources.files.recordings import recording_of
 from evenly.sources.read_errors import reason
 from evenly.system.errors import is_system_error

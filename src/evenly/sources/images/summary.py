@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from evenly.printable import counted
-from evenly.sources.files.other_images import other_image_by_name
+from evenly.sources.files.other_formats import other_image_by_name
 from evenly.sources.files.recordings import is_recording
 
 _MAX_NAMED = 3
